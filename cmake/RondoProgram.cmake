@@ -1,0 +1,30 @@
+# The program `rondo` (target rondo_program). It sees the public headers and host/cli/ only; what it needs beyond the
+# standard library is its own and never the library's. rondo_cli holds everything but main(), for its tests.
+
+rondo_layer(cli host/cli EXCLUDE "/host/cli/main\\.cpp$")
+if(NOT EXISTS "${PROJECT_SOURCE_DIR}/host/cli/main.cpp")
+  message(STATUS "Program: skipped (no host/cli/main.cpp)")
+  return()
+endif()
+
+foreach(package CLI11 nlohmann_json fmt)
+  find_package(${package} CONFIG QUIET)
+  if(NOT ${package}_FOUND)
+    message(FATAL_ERROR "The program needs ${package}: run cmake/setup.sh, or use RONDO_BUILD_PROGRAM=OFF")
+  endif()
+endforeach()
+add_library(rondo_cli_needs INTERFACE)
+target_link_libraries(rondo_cli_needs INTERFACE CLI11::CLI11 nlohmann_json::nlohmann_json fmt::fmt)
+
+add_executable(rondo_program "${PROJECT_SOURCE_DIR}/host/cli/main.cpp")
+set_target_properties(rondo_program PROPERTIES OUTPUT_NAME rondo RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+target_include_directories(rondo_program PRIVATE "${PROJECT_SOURCE_DIR}/host")
+target_link_libraries(rondo_program PRIVATE rondo_build rondo::rondo rondo_cli_needs)
+if(TARGET rondo_cli)
+  target_link_libraries(rondo_cli PRIVATE rondo_cli_needs)
+  target_sources(rondo_program PRIVATE $<TARGET_OBJECTS:rondo_cli>)
+endif()
+
+# Found beside its library wherever the installed tree is moved to.
+set_target_properties(rondo_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+install(TARGETS rondo_program RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")

@@ -1,0 +1,7 @@
+#include "rondo/version.hpp"
+
+namespace rondo {
+
+Version library_version() noexcept { return version(); }
+
+}  // namespace rondo

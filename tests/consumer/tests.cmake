@@ -1,0 +1,19 @@
+# The installed library used from outside, in both kinds. This build is of one kind; the other is built beside it,
+# the library alone and unoptimised, since only its packaging is in question.
+
+set(own static)
+set(other shared)
+if(BUILD_SHARED_LIBS)
+  set(own shared)
+  set(other static)
+endif()
+set(common -DCXX=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR} -DSOURCE_DIR=${PROJECT_SOURCE_DIR}
+  -DLIBDIR=${CMAKE_INSTALL_LIBDIR})
+
+add_test(NAME consumer.${own} COMMAND ${CMAKE_COMMAND} ${common} -DKIND=${own}
+  -DBUILD_DIR=${PROJECT_BINARY_DIR} -DWORK_DIR=${PROJECT_BINARY_DIR}/consumer/${own}
+  -P "${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake")
+add_test(NAME consumer.${other} COMMAND ${CMAKE_COMMAND} ${common} -DKIND=${other}
+  -DWORK_DIR=${PROJECT_BINARY_DIR}/consumer/${other}
+  -P "${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake")
+set_tests_properties(consumer.${own} consumer.${other} PROPERTIES LABELS cpu TIMEOUT 900)
