@@ -1,0 +1,261 @@
+#pragma once
+/// What a device must be able to do. The scheduler and the modules are written against this, once for all devices.
+///
+/// All pointers are device memory. All calls are asynchronous on `stream` where the device has streams, allocate
+/// nothing (but for allocate itself), and give the same bits every time. Matrices are row-major; a stride is the
+/// distance of two rows in elements.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "rondo/device.hpp"
+#include "rondo/dtype.hpp"
+#include "rondo/rnn.hpp"
+#include "scheduler/cell_info.hpp"
+
+namespace rondo {
+
+/// C[m,n] = (accumulate ? C : 0) + op(A)·op(B) + bias.   op(A) is [m,k], op(B) is [k,n].
+struct Product {
+    DType dtype = DType::f32;
+    Math math = Math::exact;
+    std::int64_t m = 0, n = 0, k = 0;
+    const void* a = nullptr;
+    std::int64_t a_stride = 0;
+    bool a_transposed = false;  ///< A is stored [k,m]
+    const void* b = nullptr;
+    std::int64_t b_stride = 0;
+    bool b_transposed = false;  ///< B is stored [n,k], as weights are
+    void* c = nullptr;
+    std::int64_t c_stride = 0;
+    bool accumulate = false;
+    const void* bias = nullptr;  ///< [n] or null
+};
+
+/// What a recurrent weight matrix is packed for. W is [rows, cols], row-major, rows = gates·units.
+struct Packing {
+    enum class Kind {
+        gates,  ///< for operand[B,cols]·Wᵀ fused with a cell's map: units in blocks, all gates of a unit together
+        transposed,  ///< for dgates[B,rows]·W
+    };
+    Kind kind;
+    DType dtype;
+    int gates = 1;  ///< of `rows`: W is [gates, units, cols]
+    std::int64_t units = 0, cols = 0;
+};
+
+/// A cell's maps compiled for a device; made and owned by the backend, alive as long as it.
+struct CellKernels;
+
+/// One layer and direction as its time loop sees it. Constant over the loop.
+struct LoopLayer {
+    const CellKernels* kernels = nullptr;
+    const CellInfo* cell = nullptr;
+    Precision precision;
+    std::int64_t batch = 0, hidden = 0;
+    std::int64_t width = 0;  ///< of h: the projection or hidden
+    bool projected = false;
+    const void* vectors = nullptr;  ///< [cell->vectors, hidden]
+    double cell_clip = 0;           ///< 0 for none
+    RecurrentClip recurrent_clip;
+    const std::int64_t* lengths = nullptr;  ///< [B], null where all rows take every step
+};
+
+/// One stage of one step: gates_h = operand·W_stageᵀ + bias_h, then the stage's map on every (b, h).
+/// Idle rows (lengths[b] <= t): next = state, y = 0, and saved planes and an unprojected h are zero, whatever gates_x
+/// holds (the weight products read those planes, and 0·NaN is NaN).
+struct StepForward {
+    const LoopLayer* layer = nullptr;
+    int stage = 0;
+    std::int64_t t = 0;
+    const void* operand = nullptr;  ///< in [B, cols]: h, or a saved plane
+    std::int64_t operand_stride = 0;
+    const void* packed = nullptr;        ///< in: W_hh's rows of this stage, packed for Packing::gates; cols = width for
+                                         ///< stage 0, hidden after it
+    const void* bias_h = nullptr;        ///< in [gates of the stage, H] or null
+    const void* gates_x = nullptr;       ///< in [B,G,H]: all gates
+    const void* state[kMaxStates] = {};  ///< in [B, width or H]: states before the step; [0] is h
+    void* next[kMaxStates] = {};         ///< out [B, ...]; where h is projected next[0] is o∘tanh(c) [B,H]
+    void* saved = nullptr;               ///< in, out [B,R,H]; null where nobody will read it
+    void* y = nullptr;  ///< out: h' is also written here, scaled; null for no (projection does it then)
+    std::int64_t y_stride = 0;
+    double y_scale = 1;
+    bool y_add = false;  ///< add instead of overwrite (second direction of a sum)
+};
+
+/// h' = unprojected · W_hrᵀ after the last stage, with the masking and the writing of y that StepForward would do.
+struct ProjectForward {
+    const LoopLayer* layer = nullptr;
+    std::int64_t t = 0;
+    const void* unprojected = nullptr;  ///< in [B,H]
+    const void* packed = nullptr;       ///< in: W_hr [P,H] packed for Packing::gates with one gate
+    const void* h = nullptr;            ///< in [B,P]: before the step
+    void* next = nullptr;               ///< out [B,P]
+    void* y = nullptr;
+    std::int64_t y_stride = 0;
+    double y_scale = 1;
+    bool y_add = false;
+};
+
+/// The gradient of h after step t, as it goes into the step's backward. `later` is the step that ran after t
+/// (t + 1 forward, t - 1 in the reverse direction):
+///     dh = (row took step `later` ? clip(carry + dgates_h(later)·W_hh) : carry)
+///        + (row took step t ? dy_scale·dy(t) + dstep(t) : 0)
+/// A row takes step t where t < lengths[b]. At the step that ran last there is no later one (dgates_h null): carry is
+/// the gradient of the final state.
+struct IncomingGradient {
+    const void* carry = nullptr;     ///< in [B,width]: element-wise part from the later step; or dfinal; null: zero
+    const void* dgates_h = nullptr;  ///< in [B, gates of stage 0, H] of the later step; null: none
+    std::int64_t dgates_stride = 0;  ///< distance of two rows
+    const void* packed = nullptr;    ///< in: stage 0's rows of W_hh packed for Packing::transposed
+    std::int64_t later = 0;
+    const void* dy = nullptr;  ///< in, rows dy_stride apart; null: zero
+    std::int64_t dy_stride = 0;
+    double dy_scale = 1;
+    const void* dstep = nullptr;  ///< in [B,width]: gradient of h asked for as a step output; null: none
+};
+
+/// One stage of one step backward. The last stage begins with the incoming gradient of h (or, projected, with
+/// du = dh·W_hr where dh is given whole); earlier stages with doperand = dgates_h(stage+1)·W_hh(stage+1).
+/// Idle rows (lengths[b] <= t): dgates are zero and dstate is the gradient after the step unchanged.
+struct StepBackward {
+    const LoopLayer* layer = nullptr;
+    int stage = 0;
+    std::int64_t t = 0;
+    IncomingGradient dh;               ///< of the last stage, unprojected
+    const void* dh_whole = nullptr;    ///< in [B,P]: projected: gradient of h after the step, made by GradientOfH
+    const void* projection = nullptr;  ///< in: W_hr packed for Packing::transposed
+    const void* next_stage_dgates = nullptr;  ///< in: dgates_h of stage+1's gates, for doperand
+    std::int64_t next_stage_stride = 0;
+    const void* next_stage_packed = nullptr;  ///< in: W_hh's rows of stage+1, Packing::transposed
+    const void* state[kMaxStates] = {};       ///< in: before the step
+    const void* next[kMaxStates] = {};        ///< in: after the step ([0] is never read when projected)
+    const void* saved = nullptr;              ///< in [B,R,H]
+    const void* dnext[kMaxStates] = {};  ///< in [B,H]: gradients after the step, of states other than h; null: zero
+    const void* dstep[kMaxStates] = {};  ///< in [B,H]: gradients of step outputs, of states other than h; null: none
+    void* dstate[kMaxStates] = {};       ///< out [B, ...]: element-wise part of the gradients before the step; may be
+                                         ///< dnext. [0] when projected: zero, but dh_whole for idle rows.
+    void* dgates_x = nullptr;            ///< out [B,G,H] (in for earlier stages)
+    void* dgates_h = nullptr;            ///< out [B,G,H]; equals dgates_x where the cell shares them
+    void* dvectors = nullptr;            ///< in, out [B,V,H]: summed over steps; null without vectors
+};
+
+/// dh whole, as IncomingGradient says: for projected layers at every step, and for all at the end of the loop (the
+/// gradient of the initial h; dy and dstep are null then).
+struct GradientOfH {
+    const LoopLayer* layer = nullptr;
+    std::int64_t t = 0;
+    IncomingGradient dh;
+    void* out = nullptr;  ///< out [B,width]; may be dh.carry
+};
+
+/// A softmax over rows of logits with its loss.
+struct CrossEntropy {
+    DType dtype = DType::f32;
+    std::int64_t rows = 0, classes = 0;
+    const void* logits = nullptr;           ///< in [rows, classes]
+    const std::int32_t* targets = nullptr;  ///< in [rows]; negative: the row is left out
+    double* loss = nullptr;                 ///< out: the sum of -log softmax[target] over the rows; added to it
+    std::int64_t* counted = nullptr;        ///< out: rows that were not left out; added to it
+    void* dlogits = nullptr;                ///< out [rows, classes]: scale·(softmax - onehot); may be logits; or null
+    double scale = 1;
+};
+
+/// One optimizer update over a whole parameter array. Nothing happens when *skip is not zero.
+struct Update {
+    enum class Rule { sgd, adam, adamw };
+    Rule rule = Rule::sgd;
+    DType dtype = DType::f32;
+    std::int64_t count = 0;
+    void* parameters = nullptr;       ///< in, out
+    const void* gradients = nullptr;  ///< in
+    void* first = nullptr;            ///< in, out: momentum or first moment (null: SGD without momentum)
+    void* second = nullptr;           ///< in, out: second moment (Adam)
+    const struct UpdateScalars* scalars = nullptr;
+    double momentum = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+    bool nesterov = false;
+};
+
+/// What changes from step to step, in device memory.
+struct UpdateScalars {
+    double learning_rate = 0;
+    double gradient_scale = 1;    ///< multiplies the gradient as it is read: the clip coefficient
+    double bias_correction1 = 1;  ///< 1 - beta1^n
+    double bias_correction2 = 1;
+    std::int64_t skip = 0;  ///< the gradient was not finite
+};
+
+class Backend {
+public:
+    virtual ~Backend() = default;
+
+    virtual std::string_view name() const = 0;
+    virtual std::string description() const = 0;
+
+    /// Whether the host may read and write this device's memory: lengths are then checked at once.
+    virtual bool shares_host_memory() const { return false; }
+
+    /// Throws Error (unsupported) when this device cannot run that precision.
+    virtual void check(Precision precision) const = 0;
+    /// The maps of a cell. Throws as visit_cell does.
+    virtual const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const = 0;
+    /// In words, for the plan: the algorithm of a layer's time loop and why.
+    virtual std::string algorithm(const LayerSpec& layer, const Extent& extent) const = 0;
+
+    // Memory. allocate is aligned to 64 bytes and throws Error (out_of_memory).
+    virtual void* allocate(std::size_t bytes) = 0;
+    virtual void free(void* p) noexcept = 0;
+    virtual void zero(void* p, std::size_t bytes, Stream stream) = 0;
+    virtual void copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;  ///< within the device
+    virtual void upload(void* to, const void* from_host, std::size_t bytes, Stream stream) = 0;
+    virtual void download(void* to_host, const void* from, std::size_t bytes, Stream stream) = 0;
+    virtual void synchronize(Stream stream) = 0;
+
+    // Products.
+    virtual void product(const Product& product, Stream stream) = 0;
+    virtual std::int64_t packed_bytes(const Packing& packing) const = 0;  ///< a multiple of 64
+    virtual void pack(const Packing& packing, const void* w, void* packed, Stream stream) = 0;
+
+    // The time loop.
+    virtual void step_forward(const StepForward& step, Stream stream) = 0;
+    virtual void project_forward(const ProjectForward& step, Stream stream) = 0;
+    virtual void step_backward(const StepBackward& step, Stream stream) = 0;
+    virtual void gradient_of_h(const GradientOfH& step, Stream stream) = 0;
+
+    // Around it. All [rows, cols] with a row stride unless said otherwise.
+    /// out[t,b,:] = t < lengths[b] ? x[t,b,:] : 0. out may be x.
+    virtual void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
+                           std::int64_t cols, const std::int64_t* lengths, Stream stream) = 0;
+    /// out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0; keep from Philox keyed by (seed, step, site, element),
+    /// the element being (t,b,i), or (b,i) where one mask serves all steps. out may be x. Its own backward.
+    /// Also zero where t >= lengths[b], if lengths are given (whatever x holds there).
+    virtual void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
+                         std::int64_t cols, double rate, bool per_sequence, std::uint64_t site,
+                         const RandomState* random, const std::int64_t* lengths, Stream stream) = 0;
+    /// sums[cols] = (accumulate ? sums : 0) + the sum of the rows of x, in a fixed order.
+    virtual void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols,
+                             std::int64_t stride, bool accumulate, Stream stream) = 0;
+
+    // Modules.
+    /// out[r,:] = table[ids[r],:]
+    virtual void embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids,
+                                   std::int64_t rows, std::int64_t cols, Stream stream) = 0;
+    /// dtable[ids[r],:] += dout[r,:], rows in order. dtable is [classes, cols].
+    virtual void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids,
+                                    std::int64_t rows, std::int64_t cols, std::int64_t classes, Stream stream) = 0;
+    virtual void cross_entropy(const CrossEntropy& loss, Stream stream) = 0;
+    /// *loss += Σ (prediction - target)²; dprediction = scale·2·(prediction - target), may be prediction, or null.
+    virtual void squared_error(DType dtype, const void* prediction, const void* target, std::int64_t count,
+                               double* loss, void* dprediction, double scale, Stream stream) = 0;
+
+    // Gradients and updates.
+    /// *sum = (accumulate ? *sum : 0) + Σ x², in double and in a fixed order; not finite where any x is not.
+    virtual void sum_of_squares(DType dtype, const void* x, std::int64_t count, double* sum, bool accumulate,
+                                Stream stream) = 0;
+    virtual void scale(DType dtype, void* x, std::int64_t count, double factor, Stream stream) = 0;
+    virtual void clamp(DType dtype, void* x, std::int64_t count, double limit, Stream stream) = 0;
+    virtual void update(const Update& update, Stream stream) = 0;
+};
+
+}  // namespace rondo

@@ -1,0 +1,324 @@
+/// The backward pass: backpropagation through time over a plan's operations.
+#include "scheduler/pass.hpp"
+
+namespace rondo {
+namespace {
+
+/// Where the gradients of one layer lie: of its output, its input and its gates.
+struct Gradients {
+    const std::byte* dy;  ///< [T,B,O] or null
+    std::byte* dx;        ///< [T,B,I] or null
+    std::byte* dparameters;
+
+    Gradients(const Pass& pass, const BackwardArgs& args, int layer)
+        : dy(layer + 1 == static_cast<int>(pass.program.layers.size())
+                 ? static_cast<const std::byte*>(args.dy.data)
+                 : pass.scratch(pass.program.dinputs[static_cast<std::size_t>(layer + 1) % 2])),
+          dx(layer == 0 ? static_cast<std::byte*>(args.dx.data)
+                        : pass.scratch(pass.program.dinputs[static_cast<std::size_t>(layer) % 2])),
+          dparameters(static_cast<std::byte*>(args.dparameters)) {}
+};
+
+/// What the operations of one layer, direction and range of steps have in common.
+struct Range {
+    const Pass& pass;
+    const Operation& op;
+    const LayerProgram& layer;
+    const LoopProgram& loop;
+    Gradients gradients;
+    std::int64_t rows, gates, hidden;
+
+    Range(const Pass& p, const BackwardArgs& args, const Operation& o)
+        : pass(p),
+          op(o),
+          layer(p.program.layers[static_cast<std::size_t>(o.layer)]),
+          loop(layer.loops[static_cast<std::size_t>(o.direction)]),
+          gradients(p, args, o.layer),
+          rows((o.end - o.begin) * p.batch()),
+          gates(layer.cell.gates),
+          hidden(layer.spec.hidden) {}
+
+    /// Backward runs against the direction of time: is this the range it starts (ends) with?
+    bool starts() const { return loop.reverse ? op.begin == 0 : op.end == pass.steps(); }
+    bool ends() const { return loop.reverse ? op.end == pass.steps() : op.begin == 0; }
+
+    /// dgates of step t: neighbouring chunks alternate between two buffers, because a chunk's first step still reads
+    /// those of the step after it.
+    std::byte* dgates(const std::array<std::int64_t, 2>& buffers, std::int64_t t) const {
+        const std::int64_t chunk = t / layer.chunk;
+        return pass.scratch(buffers[static_cast<std::size_t>(chunk % 2)]) +
+               (t - chunk * layer.chunk) * pass.batch() * gates * hidden * pass.bytes.storage;
+    }
+    std::byte* dgates_x(std::int64_t t) const { return dgates(pass.program.dgates_x, t); }
+    std::byte* dgates_h(std::int64_t t) const {
+        return dgates(layer.cell.shared_gate_gradients ? pass.program.dgates_x : pass.program.dgates_h, t);
+    }
+    std::byte* dh(std::int64_t t) const {
+        return pass.scratch(pass.program.dh) +
+               (t - op.begin) * pass.batch() * layer.spec.projection * pass.bytes.storage;
+    }
+    const std::byte* state_slot(int s, std::int64_t slot) const {
+        return pass.kept(loop.states[static_cast<std::size_t>(s)]) +
+               slot * pass.batch() * layer.width(s) * pass.bytes.of_state(s);
+    }
+    std::byte* dparameter(std::int64_t offset) const { return gradients.dparameters + offset * pass.bytes.storage; }
+};
+
+/// The time loop of one layer and direction, backward over steps [begin, end).
+class BackwardLoop {
+public:
+    BackwardLoop(const Range& range, const BackwardArgs& args)
+        : range_(range),
+          pass_(range.pass),
+          args_(args),
+          constants_(pass_.loop_layer(range.layer, range.loop)),
+          part_(output_part(range.layer.spec, static_cast<std::size_t>(range.op.direction))) {}
+
+    void run() {
+        const Operation& op = range_.op;
+        const CellInfo& cell = range_.layer.cell;
+        if (range_.starts() && cell.vectors > 0)
+            pass_.backend.zero(
+                pass_.scratch(pass_.program.dvectors),
+                static_cast<std::size_t>(pass_.batch() * cell.vectors * range_.hidden * pass_.bytes.gates),
+                pass_.stream);
+        for (std::int64_t i = 0; i < op.end - op.begin; ++i) step(range_.loop.reverse ? op.begin + i : op.end - 1 - i);
+        if (range_.ends()) give_initial_gradients();
+    }
+
+private:
+    std::int64_t later(std::int64_t t) const { return range_.loop.reverse ? t - 1 : t + 1; }
+    bool is_last_step(std::int64_t t) const { return later(t) < 0 || later(t) >= pass_.steps(); }
+    std::size_t state_index(int s) const { return range_.loop.first_state + static_cast<std::size_t>(s); }
+    std::byte* dstate(int s) const { return pass_.scratch(pass_.program.dstates[static_cast<std::size_t>(s)]); }
+
+    /// Gradient of a state after step t but for its product: what the step after t left, or the final state's.
+    const void* carried(int s, std::int64_t t) const {
+        return is_last_step(t) ? data_of(args_.dfinal_states, state_index(s)) : dstate(s);
+    }
+
+    /// Adds what flows back through the product of the step that ran after t.
+    void set_product(IncomingGradient& dh, std::int64_t t) const {
+        dh.dgates_h = range_.dgates_h(later(t));
+        dh.dgates_stride = range_.gates * range_.hidden;
+        dh.packed = pass_.prepared + range_.loop.packed_transposed[0];
+        dh.later = later(t);
+    }
+
+    const void* dstep(int s, std::int64_t t) const {
+        const auto* base = static_cast<const std::byte*>(data_of(args_.dstate_steps, state_index(s)));
+        return base ? base + t * pass_.batch() * range_.layer.width(s) * pass_.bytes.of_state(s) : nullptr;
+    }
+
+    IncomingGradient incoming(std::int64_t t) const {
+        IncomingGradient dh;
+        dh.carry = carried(0, t);
+        if (!is_last_step(t)) set_product(dh, t);
+        if (range_.gradients.dy) {
+            dh.dy = range_.gradients.dy + (t * pass_.batch() * part_.stride + part_.offset) * pass_.bytes.storage;
+            dh.dy_stride = part_.stride;
+            dh.dy_scale = part_.scale;
+        }
+        dh.dstep = dstep(0, t);
+        return dh;
+    }
+
+    void step(std::int64_t t) {
+        const CellInfo& cell = range_.layer.cell;
+        const std::int64_t hidden = range_.hidden, element = pass_.bytes.storage;
+        StepBackward step;
+        step.layer = &constants_;
+        step.t = t;
+        if (constants_.projected) {
+            pass_.backend.gradient_of_h({&constants_, t, incoming(t), range_.dh(t)}, pass_.stream);
+            step.dh_whole = range_.dh(t);
+            step.projection = pass_.prepared + range_.loop.packed_hr_transposed;
+        } else {
+            step.dh = incoming(t);
+        }
+        for (int s = 0; s < cell.states; ++s) {
+            step.state[s] = range_.state_slot(s, range_.loop.slot_before(t));
+            step.next[s] = range_.state_slot(s, range_.loop.slot_after(t));
+            step.dstate[s] = dstate(s);
+            if (s == 0) continue;
+            step.dnext[s] = carried(s, t);
+            step.dstep[s] = dstep(s, t);
+        }
+        step.saved = pass_.step_of(range_.loop.saved, t, pass_.batch() * cell.saved * hidden * element);
+        step.dgates_x = range_.dgates_x(t);
+        step.dgates_h = range_.dgates_h(t);
+        step.dvectors = cell.vectors > 0 ? pass_.scratch(pass_.program.dvectors) : nullptr;
+        for (std::size_t s = cell.stages.size(); s-- > 0;) {
+            step.stage = static_cast<int>(s);
+            if (s + 1 < cell.stages.size()) {
+                step.next_stage_dgates = range_.dgates_h(t) + cell.stages[s + 1].first_gate * hidden * element;
+                step.next_stage_stride = range_.gates * hidden;
+                step.next_stage_packed = pass_.prepared + range_.loop.packed_transposed[s + 1];
+            }
+            pass_.backend.step_backward(step, pass_.stream);
+        }
+    }
+
+    void give_initial_gradients() {
+        const std::int64_t first = range_.loop.reverse ? pass_.steps() - 1 : 0;  // the step that ran first
+        for (int s = 0; s < range_.layer.cell.states; ++s) {
+            void* out = data_of(args_.dstates, state_index(s));
+            if (!out) continue;
+            if (s > 0) {
+                pass_.backend.copy(
+                    out, dstate(s),
+                    static_cast<std::size_t>(pass_.batch() * range_.layer.width(s) * pass_.bytes.of_state(s)),
+                    pass_.stream);
+                continue;
+            }
+            GradientOfH gradient;
+            gradient.layer = &constants_;
+            gradient.t = range_.loop.reverse ? first + 1 : first - 1;
+            gradient.dh.carry = dstate(0);
+            set_product(gradient.dh, gradient.t);
+            gradient.out = out;
+            pass_.backend.gradient_of_h(gradient, pass_.stream);
+        }
+    }
+
+    const Range& range_;
+    const Pass& pass_;
+    const BackwardArgs& args_;
+    const LoopLayer constants_;
+    const OutputPart part_;
+};
+
+/// dW (+)= dgatesᵀ·operand for every matrix of a direction, and the sums of its biases, over [begin, end).
+void weight_product(const Range& range, const BackwardArgs& args) {
+    if (!range.gradients.dparameters) return;
+    const Pass& pass = range.pass;
+    const LoopParameters& to = range.loop.parameters;
+    const std::int64_t begin = range.op.begin, hidden = range.hidden, element = pass.bytes.storage;
+    const std::int64_t columns = range.gates * hidden;
+    const bool accumulate = args.accumulate || !range.starts();
+
+    const auto add = [&](std::int64_t offset, std::int64_t m, const std::byte* a, std::int64_t a_stride, std::int64_t n,
+                         const std::byte* b, std::int64_t b_stride) {
+        Product product;
+        product.dtype = pass.storage();
+        product.math = pass.plan.spec.precision.math;
+        product.m = m;
+        product.n = n;
+        product.k = range.rows;
+        product.a = a;
+        product.a_stride = a_stride;
+        product.a_transposed = true;
+        product.b = b;
+        product.b_stride = b_stride;
+        product.c = range.dparameter(offset);
+        product.c_stride = n;
+        product.accumulate = accumulate;
+        pass.backend.product(product, pass.stream);
+    };
+
+    const bool masked = range.op.layer == 0 && pass.program.masked_x != kAbsent;
+    const std::byte* input =
+        masked ? pass.scratch(pass.program.masked_x) + begin * pass.batch() * range.layer.input * element
+               : pass.input(static_cast<std::size_t>(range.op.layer), begin);
+    add(to.w_ih, columns, range.dgates_x(begin), columns, range.layer.input, input, range.layer.input);
+
+    for (std::size_t s = 0; s < range.layer.cell.stages.size(); ++s) {
+        const Stage& stage = range.layer.cell.stages[s];
+        const std::byte* dgates = range.dgates_h(begin) + stage.first_gate * hidden * element;
+        const std::int64_t planes = range.layer.cell.saved * hidden, width = range.layer.spec.width();
+        if (stage.operand_plane == kOperandState)
+            add(to.w_hh + stage.first_gate * hidden * width, stage.gates * hidden, dgates, columns, width,
+                range.state_slot(0, range.loop.reverse ? begin + 1 : begin), width);
+        else
+            add(to.w_hh + stage.first_gate * hidden * width, stage.gates * hidden, dgates, columns, hidden,
+                pass.step_of(range.loop.saved, begin, pass.batch() * planes * element) +
+                    stage.operand_plane * hidden * element,
+                planes);
+    }
+    if (to.w_hr != kAbsent)
+        add(to.w_hr, range.layer.spec.projection, range.dh(begin), range.layer.spec.projection, hidden,
+            pass.step_of(range.loop.unprojected, begin, pass.batch() * hidden * element), hidden);
+    if (to.b_ih != kAbsent)
+        pass.backend.column_sums(pass.storage(), range.dparameter(to.b_ih), range.dgates_x(begin), range.rows, columns,
+                                 columns, accumulate, pass.stream);
+    if (to.b_hh != kAbsent)
+        pass.backend.column_sums(pass.storage(), range.dparameter(to.b_hh), range.dgates_h(begin), range.rows, columns,
+                                 columns, accumulate, pass.stream);
+    if (to.vectors != kAbsent && range.ends()) {
+        const std::int64_t vectors = range.layer.cell.vectors * hidden;
+        pass.backend.column_sums(pass.storage(), range.dparameter(to.vectors), pass.scratch(pass.program.dvectors),
+                                 pass.batch(), vectors, vectors, args.accumulate, pass.stream);
+    }
+}
+
+/// dx (+)= dgates_x·W_ih over [begin, end); the second direction adds to the first.
+void input_gradient(const Range& range) {
+    if (!range.gradients.dx) return;
+    const Pass& pass = range.pass;
+    Product product;
+    product.dtype = pass.storage();
+    product.math = pass.plan.spec.precision.math;
+    product.m = range.rows;
+    product.n = range.layer.input;
+    product.k = range.gates * range.hidden;
+    product.a = range.dgates_x(range.op.begin);
+    product.a_stride = product.k;
+    product.b = pass.parameter(range.loop.parameters.w_ih);
+    product.b_stride = product.n;
+    product.c = range.gradients.dx + range.op.begin * pass.batch() * product.n * pass.bytes.storage;
+    product.c_stride = product.n;
+    product.accumulate = range.op.direction == 1;
+    pass.backend.product(product, pass.stream);
+}
+
+void drop_gradient(const Range& range) {
+    if (!range.gradients.dx) return;
+    const Pass& pass = range.pass;
+    pass.backend.dropout(pass.storage(), range.gradients.dx, range.gradients.dx, pass.steps(), pass.batch(),
+                         range.layer.input, range.layer.spec.dropout, range.layer.spec.dropout_per_sequence,
+                         static_cast<std::uint64_t>(range.op.layer), pass.random, pass.lengths, pass.stream);
+}
+
+/// What lies between two tensors of the gradient array is no gradient: zero, so that a norm over the array is right.
+void zero_gaps(const Pass& pass, std::byte* dparameters) {
+    const std::vector<ParameterInfo>& list = pass.plan.parameters;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const std::int64_t end = list[i].offset + list[i].shape.size();
+        const std::int64_t next = i + 1 < list.size() ? list[i + 1].offset : pass.plan.parameter_count;
+        if (next > end)
+            pass.backend.zero(dparameters + end * pass.bytes.storage,
+                              static_cast<std::size_t>((next - end) * pass.bytes.storage), pass.stream);
+    }
+}
+
+}  // namespace
+
+void run_backward(const Pass& pass, const BackwardArgs& args) {
+    if (args.dparameters && !args.accumulate) zero_gaps(pass, static_cast<std::byte*>(args.dparameters));
+    for (const Operation& op : pass.plan.backward) {
+        const Range range(pass, args, op);
+        switch (op.kind) {
+            case Operation::Kind::mask_input:
+                if (args.dparameters)
+                    pass.backend.mask_rows(pass.storage(), pass.scratch(pass.program.masked_x), pass.x, pass.steps(),
+                                           pass.batch(), pass.plan.spec.input, pass.lengths, pass.stream);
+                break;
+            case Operation::Kind::time_loop:
+                BackwardLoop(range, args).run();
+                break;
+            case Operation::Kind::weight_product:
+                weight_product(range, args);
+                break;
+            case Operation::Kind::input_gradient:
+                input_gradient(range);
+                break;
+            case Operation::Kind::dropout:
+                drop_gradient(range);
+                break;
+            case Operation::Kind::input_product:
+                break;  // belongs to forward
+        }
+    }
+}
+
+}  // namespace rondo

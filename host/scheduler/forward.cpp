@@ -1,0 +1,187 @@
+/// The forward pass: a plan's operations one by one, and the time loop unrolled over them.
+#include "scheduler/pass.hpp"
+
+namespace rondo {
+namespace {
+
+/// The time loop of one layer and direction over steps [begin, end).
+class ForwardLoop {
+public:
+    ForwardLoop(const Pass& pass, const ForwardArgs& args, const Operation& op)
+        : pass_(pass),
+          args_(args),
+          op_(op),
+          layer_(pass.program.layers[static_cast<std::size_t>(op.layer)]),
+          loop_(layer_.loops[static_cast<std::size_t>(op.direction)]),
+          constants_(pass.loop_layer(layer_, loop_)),
+          part_(output_part(layer_.spec, static_cast<std::size_t>(op.direction))) {
+        const auto next = static_cast<std::size_t>(op.layer) + 1;
+        const bool last = next == pass.program.layers.size();
+        output_ = last ? static_cast<std::byte*>(args.y.data) : pass.kept(pass.program.layers[next].input_buffer);
+    }
+
+    void run() {
+        const bool starts = loop_.reverse ? op_.end == pass_.steps() : op_.begin == 0;
+        const bool ends = loop_.reverse ? op_.begin == 0 : op_.end == pass_.steps();
+        if (starts) load_initial_states();
+        for (std::int64_t i = 0; i < op_.end - op_.begin; ++i) step(loop_.reverse ? op_.end - 1 - i : op_.begin + i);
+        if (ends) give_states();
+    }
+
+private:
+    std::int64_t state_bytes(int s) const { return pass_.batch() * layer_.width(s) * pass_.bytes.of_state(s); }
+
+    /// Where a state stands before (after) step t. Inference writes a wanted sequence straight into the caller's memory
+    /// and otherwise keeps two slots.
+    std::byte* state(int s, std::int64_t t, bool after) const {
+        const auto i = static_cast<std::size_t>(s);
+        std::byte* slots = pass_.kept(loop_.states[i]);
+        if (pass_.training()) return slots + (after ? loop_.slot_after(t) : loop_.slot_before(t)) * state_bytes(s);
+        const std::int64_t done = (loop_.reverse ? pass_.steps() - 1 - t : t) + (after ? 1 : 0);
+        auto* wanted = static_cast<std::byte*>(data_of(args_.state_steps, loop_.first_state + i));
+        if (wanted && done > 0) return wanted + (after ? t : loop_.reverse ? t + 1 : t - 1) * state_bytes(s);
+        return slots + done % 2 * state_bytes(s);
+    }
+
+    void load_initial_states() {
+        const std::int64_t first = loop_.reverse ? pass_.steps() - 1 : 0;
+        for (int s = 0; s < layer_.cell.states; ++s) {
+            const void* given = data_of(args_.states, loop_.first_state + static_cast<std::size_t>(s));
+            const auto size = static_cast<std::size_t>(state_bytes(s));
+            if (given)
+                pass_.backend.copy(state(s, first, false), given, size, pass_.stream);
+            else
+                pass_.backend.zero(state(s, first, false), size, pass_.stream);
+        }
+    }
+
+    void give_states() {
+        const std::int64_t last = loop_.reverse ? 0 : pass_.steps() - 1;
+        for (int s = 0; s < layer_.cell.states; ++s) {
+            const std::size_t i = loop_.first_state + static_cast<std::size_t>(s);
+            const auto size = static_cast<std::size_t>(state_bytes(s));
+            if (void* final_state = data_of(args_.final_states, i))
+                pass_.backend.copy(final_state, state(s, last, true), size, pass_.stream);
+            void* sequence = data_of(args_.state_steps, i);
+            if (sequence && pass_.training())
+                pass_.backend.copy(
+                    sequence,
+                    pass_.kept(loop_.states[static_cast<std::size_t>(s)]) + (loop_.reverse ? 0 : state_bytes(s)),
+                    size * static_cast<std::size_t>(pass_.steps()), pass_.stream);
+        }
+    }
+
+    /// y of step t, in the element type of the stack.
+    void* y(std::int64_t t) const {
+        return output_ + (t * pass_.batch() * part_.stride + part_.offset) * pass_.bytes.storage;
+    }
+
+    void step(std::int64_t t) {
+        const std::int64_t hidden = layer_.spec.hidden, element = pass_.bytes.storage;
+        std::byte* saved = pass_.step_of(loop_.saved, t, pass_.batch() * layer_.cell.saved * hidden * element);
+        std::byte* unprojected = pass_.step_of(loop_.unprojected, t, pass_.batch() * hidden * element);
+        const bool projected = constants_.projected;
+
+        StepForward step;
+        step.layer = &constants_;
+        step.t = t;
+        step.gates_x = pass_.scratch(pass_.program.gates_x) +
+                       (t - op_.begin) * pass_.batch() * layer_.cell.gates * hidden * pass_.bytes.gates;
+        for (int s = 0; s < layer_.cell.states; ++s) {
+            step.state[s] = state(s, t, false);
+            step.next[s] = state(s, t, true);
+        }
+        if (projected) step.next[0] = unprojected;
+        step.saved = saved;
+        if (!projected) {
+            step.y = y(t);
+            step.y_stride = part_.stride;
+            step.y_scale = part_.scale;
+            step.y_add = part_.add;
+        }
+        for (std::size_t s = 0; s < layer_.cell.stages.size(); ++s) {
+            const Stage& stage = layer_.cell.stages[s];
+            const bool of_state = stage.operand_plane == kOperandState;
+            step.stage = static_cast<int>(s);
+            step.operand = of_state ? step.state[0] : saved + stage.operand_plane * hidden * element;
+            step.operand_stride = of_state ? layer_.spec.width() : layer_.cell.saved * hidden;
+            step.packed = pass_.prepared + loop_.packed[s];
+            step.bias_h = pass_.parameter(loop_.parameters.b_hh);
+            if (step.bias_h)
+                step.bias_h = static_cast<const std::byte*>(step.bias_h) + stage.first_gate * hidden * element;
+            pass_.backend.step_forward(step, pass_.stream);
+        }
+        if (!projected) return;
+        pass_.backend.project_forward(
+            {&constants_, t, unprojected, pass_.prepared + loop_.packed_hr, state(0, t, false), state(0, t, true), y(t),
+             part_.stride, part_.scale, part_.add},
+            pass_.stream);
+    }
+
+    const Pass& pass_;
+    const ForwardArgs& args_;
+    const Operation& op_;
+    const LayerProgram& layer_;
+    const LoopProgram& loop_;
+    const LoopLayer constants_;
+    const OutputPart part_;
+    std::byte* output_;
+};
+
+void input_product(const Pass& pass, const Operation& op) {
+    const auto l = static_cast<std::size_t>(op.layer);
+    const LayerProgram& layer = pass.program.layers[l];
+    const LoopParameters& parameters = layer.loops[static_cast<std::size_t>(op.direction)].parameters;
+    Product product;
+    product.dtype = pass.storage();
+    product.math = pass.plan.spec.precision.math;
+    product.m = (op.end - op.begin) * pass.batch();
+    product.n = layer.cell.gates * layer.spec.hidden;
+    product.k = layer.input;
+    product.a = pass.input(l, op.begin);
+    product.a_stride = layer.input;
+    product.b = pass.parameter(parameters.w_ih);
+    product.b_stride = layer.input;
+    product.b_transposed = true;
+    product.c = pass.scratch(pass.program.gates_x);
+    product.c_stride = product.n;
+    product.bias = pass.parameter(parameters.b_ih);
+    pass.backend.product(product, pass.stream);
+}
+
+void drop_input(const Pass& pass, const Operation& op) {
+    const auto l = static_cast<std::size_t>(op.layer);
+    const LayerProgram& layer = pass.program.layers[l];
+    std::byte* out = pass.kept(layer.input_buffer);
+    pass.backend.dropout(pass.storage(), out, l == 0 ? pass.x : out, pass.steps(), pass.batch(), layer.input,
+                         layer.spec.dropout, layer.spec.dropout_per_sequence, l, pass.random, pass.lengths,
+                         pass.stream);
+}
+
+}  // namespace
+
+OutputPart output_part(const LayerSpec& layer, std::size_t direction) {
+    if (layer.merge == Merge::concatenate)
+        return {static_cast<std::int64_t>(direction) * layer.width(), layer.output(), 1.0, false};
+    return {0, layer.output(), layer.merge == Merge::average ? 0.5 : 1.0, direction == 1};
+}
+
+void run_forward(const Pass& pass, const ForwardArgs& args) {
+    for (const Operation& op : pass.plan.forward) {
+        switch (op.kind) {
+            case Operation::Kind::dropout:
+                drop_input(pass, op);
+                break;
+            case Operation::Kind::input_product:
+                input_product(pass, op);
+                break;
+            case Operation::Kind::time_loop:
+                ForwardLoop(pass, args, op).run();
+                break;
+            default:
+                break;  // the others belong to backward
+        }
+    }
+}
+
+}  // namespace rondo

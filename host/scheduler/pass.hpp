@@ -1,0 +1,84 @@
+#pragma once
+/// One forward or backward pass under way: where everything lies, and the operations of a plan.
+#include <cstddef>
+#include <span>
+
+#include "scheduler/program.hpp"
+
+namespace rondo {
+
+/// What both directions of a pass share. Pointers are device memory.
+struct Pass {
+    Backend& backend;
+    const Plan& plan;
+    const Program& program;
+    Stream stream;
+    const std::byte* parameters;
+    const std::byte* prepared;
+    std::byte* reserve;  ///< null in inference
+    std::byte* workspace;
+    const void* x;
+    const std::int64_t* lengths;
+    const RandomState* random;
+    ElementBytes bytes{plan.spec.precision};
+
+    std::int64_t steps() const noexcept { return plan.extent.steps; }
+    std::int64_t batch() const noexcept { return plan.extent.batch; }
+    DType storage() const noexcept { return plan.spec.precision.storage; }
+    bool training() const noexcept { return plan.extent.mode == Mode::training; }
+
+    const std::byte* parameter(std::int64_t offset) const {
+        return offset == kAbsent ? nullptr : parameters + offset * bytes.storage;
+    }
+    /// A buffer that lives as long as the reserve where there is one.
+    std::byte* kept(std::int64_t offset) const {
+        return offset == kAbsent ? nullptr : (training() ? reserve : workspace) + offset;
+    }
+    std::byte* scratch(std::int64_t offset) const { return offset == kAbsent ? nullptr : workspace + offset; }
+
+    /// Step t of saved planes or unprojected h; inference keeps one step.
+    std::byte* step_of(std::int64_t offset, std::int64_t t, std::int64_t bytes_a_step) const {
+        return offset == kAbsent ? nullptr : kept(offset) + (training() ? t : 0) * bytes_a_step;
+    }
+
+    /// A layer's input [T,B,I] at step t.
+    const std::byte* input(std::size_t layer, std::int64_t t) const {
+        const LayerProgram& of = program.layers[layer];
+        const auto* base = of.input_buffer == kAbsent ? static_cast<const std::byte*>(x) : kept(of.input_buffer);
+        return base + t * batch() * of.input * bytes.storage;
+    }
+
+    LoopLayer loop_layer(const LayerProgram& layer, const LoopProgram& loop) const {
+        return {layer.kernels,
+                &layer.cell,
+                plan.spec.precision,
+                batch(),
+                layer.spec.hidden,
+                layer.spec.width(),
+                layer.spec.projection > 0,
+                parameter(loop.parameters.vectors),
+                layer.spec.cell_clip,
+                plan.spec.recurrent_clip,
+                lengths};
+    }
+};
+
+/// The view of a list that may be empty.
+template <class View>
+auto data_of(std::span<const View> list, std::size_t i) {
+    return list.empty() ? nullptr : list[i].data;
+}
+
+/// A part of the layer's output [T,B,O] that one direction writes or is given the gradient of.
+struct OutputPart {
+    std::int64_t offset;  ///< elements into a row
+    std::int64_t stride;  ///< elements from row to row
+    double scale;
+    bool add;
+};
+OutputPart output_part(const LayerSpec& layer, std::size_t direction);
+
+void run_forward(const Pass& pass, const ForwardArgs& args);
+void run_backward(const Pass& pass, const BackwardArgs& args);
+
+}  // namespace rondo

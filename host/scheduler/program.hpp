@@ -1,0 +1,83 @@
+#pragma once
+/// What a plan has that only the scheduler reads: where every buffer of every layer lies, without names.
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "rondo/rnn.hpp"
+#include "scheduler/backend.hpp"
+#include "scheduler/cell_info.hpp"
+
+namespace rondo {
+
+/// Byte offset of a buffer that a plan may not need.
+inline constexpr std::int64_t kAbsent = -1;
+
+/// Elements into the parameter array; kAbsent where the layer has no such tensor.
+struct LoopParameters {
+    std::int64_t w_ih = kAbsent, w_hh = kAbsent, b_ih = kAbsent, b_hh = kAbsent, w_hr = kAbsent, vectors = kAbsent;
+};
+
+/// One direction of one layer.
+struct LoopProgram {
+    bool reverse = false;
+    LoopParameters parameters;
+    std::size_t first_state = 0;  ///< its states in Plan::states
+
+    // Prepared.
+    std::array<std::int64_t, kMaxStages> packed{kAbsent, kAbsent}, packed_transposed{kAbsent, kAbsent};
+    std::int64_t packed_hr = kAbsent, packed_hr_transposed = kAbsent;
+
+    // Training: in the reserve, every step. Inference: in the workspace, two slots of states, one step of the others.
+    std::array<std::int64_t, kMaxStates> states{kAbsent, kAbsent, kAbsent, kAbsent};
+    std::int64_t saved = kAbsent;
+    std::int64_t unprojected = kAbsent;
+
+    /// Where in the states' slots step t reads and writes: training keeps all, in order of t.
+    std::int64_t slot_before(std::int64_t t) const noexcept { return reverse ? t + 1 : t; }
+    std::int64_t slot_after(std::int64_t t) const noexcept { return reverse ? t : t + 1; }
+};
+
+struct LayerProgram {
+    LayerSpec spec;
+    CellInfo cell;
+    const CellKernels* kernels = nullptr;
+    std::int64_t input = 0;
+    std::vector<LoopProgram> loops;
+    std::int64_t chunk = 1;  ///< steps of one input product
+
+    /// The layer's input [T,B,I] where it is not the caller's x: reserve in training, workspace in inference.
+    std::int64_t input_buffer = kAbsent;
+
+    std::int64_t width(int state) const noexcept { return state == 0 ? spec.width() : spec.hidden; }
+};
+
+struct Program {
+    std::vector<LayerProgram> layers;
+
+    // Workspace, shared by all layers one after the other.
+    std::int64_t gates_x = kAbsent;                          ///< [chunk,B,G,H]
+    std::array<std::int64_t, 2> dgates_x{kAbsent, kAbsent};  ///< [chunk,B,G,H], alternating chunks
+    std::array<std::int64_t, 2> dgates_h{kAbsent, kAbsent};  ///< likewise; those of dgates_x where shared
+    std::array<std::int64_t, kMaxStates> dstates{kAbsent, kAbsent, kAbsent, kAbsent};  ///< [B,width]
+    std::int64_t dh = kAbsent;                              ///< [chunk,B,P]: projected layers
+    std::int64_t dvectors = kAbsent;                        ///< [B,V,H]
+    std::array<std::int64_t, 2> dinputs{kAbsent, kAbsent};  ///< [T,B,·]: dy of inner layers, alternating
+    std::int64_t masked_x = kAbsent;                        ///< [T,B,I]: x with zeros past the lengths
+};
+
+/// Bytes of one element.
+struct ElementBytes {
+    std::int64_t storage, gates, state;
+    explicit ElementBytes(const Precision& p)
+        : storage(size_of(p.storage)), gates(size_of(p.accumulate)), state(size_of(p.state)) {}
+    std::int64_t of_state(int index) const noexcept { return index == 0 ? storage : state; }
+};
+
+/// Makes the plan of a valid stack and extent for a backend.
+Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& extent);
+
+/// Parameters and states of a stack, in order, and the length of the parameter array.
+void lay_out(const StackSpec& spec, Plan& plan, Program& program);
+
+}  // namespace rondo

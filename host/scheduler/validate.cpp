@@ -1,0 +1,49 @@
+/// What a stack and an extent may be.
+#include "scheduler/validate.hpp"
+
+#include <cmath>
+
+#include "rondo/rnn.hpp"
+#include "scheduler/cell_info.hpp"
+
+namespace rondo {
+namespace {
+
+void validate_layer(const LayerSpec& layer, const std::string& at) {
+    const CellInfo cell = cell_info(layer.cell, layer.options);
+    require(layer.hidden >= 1, at + "hidden", layer.hidden, "must be at least 1");
+    require(layer.projection >= 0, at + "projection", layer.projection, "must be 0 (none) or a width");
+    require(layer.projection == 0 || cell.projectable, at + "projection", layer.projection,
+            detail::concat("must be 0 for ", cell.name, ", only lstm projects h"));
+    require(layer.projection == 0 || layer.projection < layer.hidden, at + "projection", layer.projection,
+            "must be smaller than hidden");
+    require(std::isfinite(layer.cell_clip) && layer.cell_clip >= 0, at + "cell_clip", layer.cell_clip,
+            "must be 0 (none) or a positive limit");
+    require(layer.cell_clip == 0 || cell.clippable, at + "cell_clip", layer.cell_clip,
+            detail::concat("must be 0 for ", cell.name, ", which has no c"));
+    require(layer.dropout >= 0 && layer.dropout < 1, at + "dropout", layer.dropout, "must be in [0, 1)");
+    require(!layer.dropout_per_sequence || layer.dropout > 0, at + "dropout_per_sequence", true,
+            "needs a dropout rate above 0");
+    require(layer.merge == Merge::concatenate || layer.direction == Direction::bidirectional, at + "merge",
+            layer.merge == Merge::sum ? "sum" : "average", "needs a bidirectional layer");
+}
+
+}  // namespace
+
+void validate(const StackSpec& spec) {
+    require(spec.input >= 1, "input", spec.input, "must be at least 1");
+    require(!spec.layers.empty(), "layers", "[]", "must name at least one layer");
+    for (std::size_t l = 0; l < spec.layers.size(); ++l)
+        validate_layer(spec.layers[l], detail::concat("layers[", l, "]."));
+    const RecurrentClip& clip = spec.recurrent_clip;
+    require(std::isfinite(clip.limit) && clip.limit >= 0, "recurrent_clip.limit", clip.limit, "must be finite");
+    require((clip.kind == RecurrentClip::Kind::none) == (clip.limit == 0), "recurrent_clip.limit", clip.limit,
+            "must be above 0 with a kind of clipping, and 0 without");
+}
+
+void validate(const Extent& extent) {
+    require(extent.steps >= 1, "steps", extent.steps, "must be at least 1");
+    require(extent.batch >= 1, "batch", extent.batch, "must be at least 1");
+}
+
+}  // namespace rondo
