@@ -1,0 +1,60 @@
+#pragma once
+/// Text from a language model, one token at a time.
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "rondo/network.hpp"
+
+namespace rondo {
+
+/// How a token is drawn from logits. temperature 0 takes the most likely one (the first of equals).
+struct SamplingSpec {
+    double temperature = 1;
+    std::int64_t top_k = 0;  ///< only the k most likely; 0: all
+    double top_p = 1;        ///< only the most likely that together reach this probability (at least one)
+    std::uint64_t seed = 1;
+    friend bool operator==(const SamplingSpec&, const SamplingSpec&) = default;
+};
+
+/// Throws Error naming the field that is not allowed.
+RONDO_API void validate(const SamplingSpec& spec);
+
+/// Draws tokens: softmax(logits / temperature), cut to top_k, renormalised, cut to top_p, renormalised; the n-th draw
+/// takes the n-th number of Philox under the seed. On the host; one thread at a time.
+class RONDO_API Sampler {
+public:
+    explicit Sampler(SamplingSpec spec);
+    /// Throws Error when there are no logits or one is NaN.
+    std::int32_t sample(std::span<const double> logits);
+    /// The probabilities the next draw would use.
+    std::vector<double> probabilities(std::span<const double> logits) const;
+
+private:
+    SamplingSpec spec_;
+    std::uint64_t draws_ = 0;
+};
+
+/// Runs a language model at T = 1, B = 1 with carried state. Belongs to its network, which must outlive it, and to the
+/// network's thread; each token waits for the stream given.
+class RONDO_API Generator {
+public:
+    /// `logits` is the value to draw from, [1,1,classes]; the network's first input must be token ids.
+    Generator(Network& network, SamplingSpec spec, Stream stream, std::string_view logits = "logits");
+    ~Generator();
+    Generator(Generator&&) noexcept;
+    Generator& operator=(Generator&&) noexcept;
+
+    void reset();                                     ///< state zero, as at the start of a text
+    void feed(std::span<const std::int32_t> tokens);  ///< reads them
+    std::int32_t next();                 ///< draws a token and reads it. Throws Error (state) when nothing was fed yet.
+    std::vector<double> logits() const;  ///< of the next token
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rondo

@@ -1,0 +1,229 @@
+#pragma once
+/// The high-level door: a model as a static graph of modules, with its parameters, its gradients and its carried state.
+///
+/// A network is a list of nodes. A node is a module, the names of its input values and the names of its output values;
+/// a value is made once and may be read many times: the reverse walk sums the gradients of its readers.
+///
+///     module          inputs                               outputs                      parameters
+///     EmbeddingSpec   ids i32 [T,B]                        [T,B,width]                  weight [classes,width]
+///     StackSpec       x [T,B,I], then initial states       y [T,B,O], then final        as Plan::parameters
+///                     in the order of Plan::states         states in the same order
+///     LinearSpec      x [...,input]                        [...,output]                 weight [output,input], bias
+///     DropoutSpec     x [...,width]                        [...,width]
+///     CrossEntropySpec  logits [...,classes], targets i32 [...]         a loss
+///     SquaredErrorSpec  prediction [...,width], target [...,width]      a loss
+///
+/// States of a stack that are not given as inputs are carried: from a NetworkState, or zero. A tensor's full name is
+/// "node.tensor": embedding.weight, rnn.weight_ih_l0, linear.bias.
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "rondo/rnn.hpp"
+#include "rondo/tensor.hpp"
+
+namespace rondo {
+
+/// y[t,b,:] = weight[ids[t,b],:]
+struct EmbeddingSpec {
+    std::int64_t classes = 0, width = 0;
+    friend bool operator==(const EmbeddingSpec&, const EmbeddingSpec&) = default;
+};
+
+/// y = x · weightᵀ + bias
+struct LinearSpec {
+    std::int64_t input = 0, output = 0;
+    bool bias = true;
+    friend bool operator==(const LinearSpec&, const LinearSpec&) = default;
+};
+
+/// In training y = keep ? x / (1 - rate) : 0, drawn from Philox (rondo/philox.hpp); otherwise y = x.
+struct DropoutSpec {
+    double rate = 0;
+    bool per_sequence = false;  ///< one mask for all steps
+    friend bool operator==(const DropoutSpec&, const DropoutSpec&) = default;
+};
+
+/// L = -Σ log softmax(logits)[target], over the targets that are not negative.
+struct CrossEntropySpec {
+    friend bool operator==(const CrossEntropySpec&, const CrossEntropySpec&) = default;
+};
+
+/// L = Σ (prediction - target)²
+struct SquaredErrorSpec {
+    friend bool operator==(const SquaredErrorSpec&, const SquaredErrorSpec&) = default;
+};
+
+/// A StackSpec's precision must be the network's.
+using ModuleSpec = std::variant<EmbeddingSpec, StackSpec, LinearSpec, DropoutSpec, CrossEntropySpec, SquaredErrorSpec>;
+
+struct Node {
+    std::string name;
+    ModuleSpec module;
+    std::vector<std::string> inputs;
+    std::vector<std::string> outputs{};  ///< an empty name, or none: that output is not wanted
+    friend bool operator==(const Node&, const Node&) = default;
+};
+
+/// Something the caller feeds: ids (i32, width 0) or numbers in the network's storage type.
+struct InputSpec {
+    std::string name;
+    DType dtype = DType::i32;
+    std::int64_t width = 0;  ///< last extent; 0: ids, which have none
+    bool gradient = false;   ///< the gradient of the loss with respect to it is wanted (numbers only)
+    friend bool operator==(const InputSpec&, const InputSpec&) = default;
+};
+
+/// `parameter` is the same tensor as `same_as`: one array, one gradient, the sum of both uses.
+struct Tie {
+    std::string parameter, same_as;
+    friend bool operator==(const Tie&, const Tie&) = default;
+};
+
+struct NetworkSpec {
+    Precision precision = Precision::f32();
+    std::vector<InputSpec> inputs;
+    std::vector<Node> nodes;  ///< each reads inputs and outputs of nodes before it
+    std::vector<Tie> ties{};
+    friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
+};
+
+/// A tensor of the parameter array, and at the same place of the gradient's and of each optimizer moment's.
+struct NetworkParameter {
+    std::string name;
+    Shape shape;
+    std::int64_t offset = 0;  ///< in elements
+    bool bias = false;
+};
+
+/// How parameters begin.
+struct InitSpec {
+    enum class Kind {
+        standard,  ///< PyTorch's: recurrent ±1/sqrt(H), linear ±1/sqrt(input), both uniform; embedding normal(0,1)
+        uniform,   ///< all parameters uniform in ±range
+    };
+    Kind kind = Kind::standard;
+    double range = 0.1;
+    double forget_bias = 0;  ///< not 0: bias_ih of every forget gate is this, bias_hh of it 0
+    std::uint64_t seed = 1;
+    friend bool operator==(const InitSpec&, const InitSpec&) = default;
+};
+
+/// One input of a batch, in host memory: [T,B], [T,B,width], or without T where nothing needs it. Null: absent (a loss
+/// without its target is left out).
+struct Sequence {
+    ConstView data;
+    std::span<const std::int64_t> lengths = {};  ///< [B] valid steps of each row; empty: all. Host memory.
+};
+
+/// What a sum of losses becomes before it is differentiated.
+enum class Reduction {
+    sum,
+    mean,           ///< divided by the number of targets (squared error: of elements)
+    mean_of_batch,  ///< summed over T, divided by B: the Penn Treebank recipes
+};
+
+struct LossValue {
+    double value = 0;          ///< reduced
+    double sum = 0;            ///< not reduced
+    std::int64_t counted = 0;  ///< targets (squared error: elements) it is over
+};
+
+/// The carried states of every stack of a network, for B rows, in device memory. Made by Network::make_state.
+/// One thread at a time; everything is ordered by the streams given.
+class RONDO_API NetworkState {
+public:
+    ~NetworkState();
+    NetworkState(NetworkState&&) noexcept;
+    NetworkState& operator=(NetworkState&&) noexcept;
+
+    std::int64_t batch() const noexcept;
+    void zero(Stream stream);
+    /// The states by name ("rnn.h_l0" [B,H]). Waits for the stream.
+    std::vector<HostTensor> read(Stream stream) const;
+    /// The reverse. Throws Error on a missing tensor or another shape or type.
+    void write(std::span<const HostTensor> tensors, Stream stream);
+
+private:
+    friend class Network;
+    struct Impl;
+    explicit NetworkState(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// A model on a device. One thread at a time may use it and its Device; work is queued on the stream given, and all
+/// calls on one network must use one stream, or streams ordered by the caller.
+///
+/// Extents (shapes of the inputs, mode, ragged or not) are planned when first met and remembered; after that a step
+/// allocates nothing. What forward leaves (values, reserve) lives until the next forward.
+class RONDO_API Network {
+public:
+    /// Throws Error naming the node and field that is not allowed.
+    Network(Device device, NetworkSpec spec);
+    ~Network();
+    Network(Network&&) noexcept;
+    Network& operator=(Network&&) noexcept;
+
+    const NetworkSpec& spec() const noexcept;
+    const Device& device() const noexcept;
+
+    // Parameters: one array with a named part for each tensor, another like it for the gradients.
+    const std::vector<NetworkParameter>& parameters() const noexcept;
+    const NetworkParameter& parameter(std::string_view name) const;  ///< throws Error when there is none
+    std::int64_t parameter_count() const noexcept;  ///< elements of the array, alignment gaps (always 0) included
+    std::int64_t trainable_count() const noexcept;  ///< elements of the tensors
+    View parameter_array() noexcept;                ///< call parameters_changed() after writing
+    View gradient_array() noexcept;
+    void parameters_changed() noexcept;
+
+    void initialise(const InitSpec& init, Stream stream);
+    /// Copies to the host; these wait for the stream.
+    std::vector<HostTensor> read_parameters(Stream stream) const;
+    std::vector<HostTensor> read_gradients(Stream stream) const;
+    /// All of them, by name. Throws Error on a missing tensor or another shape or type; other tensors are ignored.
+    void write_parameters(std::span<const HostTensor> tensors, Stream stream);
+
+    // Running.
+    /// What dropout draws from: (seed, step); set a new step before every training forward.
+    void set_random(RandomState random, Stream stream);
+    /// Everything but the losses. inputs: as NetworkSpec::inputs; ids are checked against the classes of their readers.
+    /// from: the carried states to begin with, null for zero. Throws Error on shapes that do not fit.
+    void forward(std::span<const Sequence> inputs, Mode mode, const NetworkState* from, Stream stream);
+    /// The losses of steps from `begin`, and after a training forward their gradients, reduced.
+    void loss(Reduction reduction, std::int64_t begin, Stream stream);
+    /// Gradients of the reduced loss with respect to all parameters, overwritten or added to.
+    /// Throws Error (state) unless a training forward and its loss came just before.
+    void backward(bool accumulate, Stream stream);
+    /// The last loss. Waits for the stream.
+    LossValue read_loss(Stream stream);
+
+    /// A value of the last forward, in device memory; gone after loss() in training where its gradient took its place.
+    ConstView value(std::string_view name) const;
+    /// The gradient of a value after backward.
+    ConstView gradient(std::string_view name) const;
+    /// Copies of them. Wait for the stream.
+    HostTensor read_value(std::string_view name, Stream stream) const;
+    HostTensor read_gradient(std::string_view name, Stream stream) const;
+
+    // Carried state.
+    NetworkState make_state(std::int64_t batch);  ///< zero
+    /// The states as they stood after `step` steps of the last forward (0: initial). After an inference forward only
+    /// its last step. `to` may be what forward began from.
+    void keep_state(std::int64_t step, NetworkState& to, Stream stream) const;
+
+    /// Buffers of the last planned extent and parameters as a table for people.
+    std::string to_string() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Throws Error naming the node and the first field that is not allowed. Does not need a device.
+RONDO_API void validate(const NetworkSpec& spec);
+
+}  // namespace rondo
