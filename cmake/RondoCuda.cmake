@@ -8,7 +8,7 @@ endif()
 
 # Cluster, wgmma and bulk-copy code exists for 90a only; 80 is the floor, and its PTX runs on whatever comes later.
 # Set before the compiler is looked for, since `native` and CMake's default need a GPU or pick an old architecture.
-if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
   set(CMAKE_CUDA_ARCHITECTURES "80;90a-real" CACHE STRING "CUDA architectures")
 endif()
 set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)   # with CUDA::cudart below; otherwise both runtimes get linked

@@ -9,9 +9,10 @@ foreach(object IN LISTS OBJECTS)
   string(REPLACE ";" "," symbols "${symbols}")
   string(REPLACE "\n" ";" symbols "${symbols}")
   foreach(symbol IN LISTS symbols)
-    # W, V, u: defined here, to be merged with others of the same name. Data (V, u) carries no instructions.
-    if(symbol MATCHES " W (.*)$" AND NOT symbol MATCHES "(::|[(<, ])${ISA}::")
-      string(APPEND failures "  ${CMAKE_MATCH_1}\n")
+    # W: a function to be merged with others of its name.
+    if(symbol MATCHES " W " AND NOT symbol MATCHES "(::|[(<, ])${ISA}::")
+      string(REGEX REPLACE "^.* W " "  " symbol "${symbol}")
+      string(APPEND failures "${symbol}\n")
     endif()
   endforeach()
 endforeach()

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Everything that is checked before a change goes in, on any machine: cmake/check.sh
+#
+# Legs run in the order below; the first that fails ends the run. Each has a time budget, in seconds, for two cores and
+# an empty compiler cache; the sum, 25 minutes, is what a whole run may take. A leg that passes but outgrows its budget is named at
+# the end of the leg: make it smaller, do not raise the number.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cores="$(nproc 2> /dev/null || echo 2)"
+export CTEST_PARALLEL_LEVEL="$cores"
+export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
+
+leg() {  # leg BUDGET TITLE FUNCTION
+    local budget="$1" title="$2" began=$SECONDS
+    printf '\n==== %s (budget %d s)\n' "$title" "$budget"
+    "$3"
+    local took=$((SECONDS - began))
+    printf '==== %s: passed in %d s\n' "$title" "$took"
+    if [ "$took" -gt "$budget" ]; then printf '==== %s: OVER BUDGET by %d s\n' "$title" $((took - budget)); fi
+}
+
+skip() { printf '\n==== %s: SKIPPED: %s\n' "$1" "$2"; }
+
+configure() {  # configure PRESET
+    cmake --preset "$1" > "build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
+    grep -E '^-- (CUDA|Program|Benchmarks|GoogleTest):' "build/$1.configure.log" || true
+}
+
+setup() { cmake/setup.sh check; }
+
+# Another version lays some lines out differently, so that only this one can judge.
+clang_format() {
+    local name
+    for name in clang-format-14 clang-format; do
+        if command -v "$name" > /dev/null && "$name" --version | grep -q 'version 14\.'; then echo "$name"; return; fi
+    done
+}
+format() { git ls-files -z '*.hpp' '*.cpp' '*.cuh' '*.cu' | xargs -0 -r "$(clang_format)" --dry-run -Werror; }
+
+build_cpu() {
+    configure cpu
+    cmake --build build/cpu
+}
+
+# The suite is the CPU leg's: here it is enough that nvcc accepts everything, for every architecture.
+build_cuda() {
+    configure cuda
+    cmake --build build/cuda --target rondo_cuda_parts
+}
+
+asan() {
+    configure asan
+    cmake --build build/asan
+    ctest --test-dir build/asan --output-on-failure -LE 'slow|gpu'
+}
+
+# Only what runs threads: the rest is single-threaded and would be checked at a thirtieth of its speed for nothing.
+# Some kernels place memory where this sanitizer does not expect it, unless told not to randomise.
+tsan() {
+    local fixed=()
+    if setarch -R true 2> /dev/null; then fixed=(setarch -R); fi
+    configure tsan
+    "${fixed[@]}" cmake --build build/tsan --target rondo_thread_tests
+    "${fixed[@]}" ctest --test-dir build/tsan --output-on-failure -L threads --no-tests=error
+}
+
+mkdir -p build
+leg 120 "set up" setup
+if [ -n "$(clang_format)" ]; then
+    leg 10 "format" format
+else
+    skip "format" "there is no clang-format 14"
+fi
+leg 300 "build, CPU only, warnings are errors" build_cpu
+if command -v nvcc > /dev/null; then
+    leg 240 "build, CUDA" build_cuda
+else
+    skip "build, CUDA" "there is no nvcc"
+fi
+leg 420 "address and undefined-behaviour sanitizers" asan
+leg 180 "thread sanitizer" tsan
+
+# Last and by itself, so that what is printed ends with ctest's own account. Its budget is 240 s.
+printf '\n==== test suite (budget 240 s); so far %d s\n' "$SECONDS"
+ctest --test-dir build/cpu --output-on-failure --no-tests=error

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Builds Rondo, trains a small character model on its own source code for about a minute, and lets it write some:
+# cmake/demo.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cmake/setup.sh demo
+
+if ! command -v nvcc > /dev/null; then
+    cuda=OFF
+    echo "demo: building for the CPU (no CUDA compiler)"
+elif ! nvidia-smi -L > /dev/null 2>&1; then
+    cuda=OFF
+    echo "demo: building for the CPU (no GPU)"
+else
+    cuda=ON
+    echo "demo: building for the GPU and the CPU"
+fi
+mkdir -p build
+cmake --preset release -B build/demo -DRONDO_CUDA="$cuda" -DRONDO_BUILD_TESTS=OFF -DRONDO_BUILD_BENCH=OFF \
+    > build/demo.configure.log 2>&1 || { cat build/demo.configure.log; exit 1; }
+cmake --build build/demo --target rondo_program
+
+out=build/demo/run
+mkdir -p "$out"
+find include host tests -name '*.?pp' | sort | xargs cat > "$out/text.txt"
+
+rondo=build/demo/bin/rondo
+echo "demo: training on $(wc -c < "$out/text.txt") characters of source code, about a minute"
+"$rondo" train --text "$out/text.txt" --out "$out" --seconds 60
+echo "demo: what the model writes:"
+"$rondo" generate --checkpoint "$out" --prompt '#include ' --length 400
+echo
+echo "demo: checkpoint, log and plot of the loss lie in $out"
