@@ -66,9 +66,9 @@ enum class Math { exact, tf32 };
 /// What a recurrent stack is stored, multiplied, summed and carried in.
 /// Recurrent pre-activations and the LSTM's c are f32 whatever the storage (f64 in f64).
 struct Precision {
-    DType storage = DType::f32;     ///< x, y, h, parameters' compute copy
+    DType storage = DType::f32;     ///< x, y, h, the gradients of the gates, the compute copy of the weights
     Math math = Math::exact;        ///< of the products
-    DType accumulate = DType::f32;  ///< sums of the products, gates
+    DType accumulate = DType::f32;  ///< sums of products, gates; the (master) parameters and their gradients
     DType state = DType::f32;       ///< carried states other than h
 
     static constexpr Precision f64() { return {DType::f64, Math::exact, DType::f64, DType::f64}; }
