@@ -18,7 +18,8 @@ namespace rondo {
 
 /// C[m,n] = (accumulate ? C : 0) + op(A)·op(B) + bias.   op(A) is [m,k], op(B) is [k,n].
 struct Product {
-    DType dtype = DType::f32;
+    DType dtype = DType::f32;    ///< of A and B
+    DType c_dtype = DType::f32;  ///< of C and the bias: dtype, or what it accumulates in
     Math math = Math::exact;
     std::int64_t m = 0, n = 0, k = 0;
     const void* a = nullptr;
@@ -33,11 +34,13 @@ struct Product {
     const void* bias = nullptr;  ///< [n] or null
 };
 
-/// What a recurrent weight matrix is packed for. W is [rows, cols], row-major, rows = gates·units.
+/// What a weight matrix is packed for. W is [rows, cols], row-major, rows = gates·units, in the type that `dtype`
+/// accumulates in; the packed copy is in `dtype`.
 struct Packing {
     enum class Kind {
         gates,  ///< for operand[B,cols]·Wᵀ fused with a cell's map: units in blocks, all gates of a unit together
         transposed,  ///< for dgates[B,rows]·W
+        plain,       ///< for Product: row-major; 0 bytes where W can be multiplied as it is
     };
     Kind kind;
     DType dtype;
@@ -106,6 +109,7 @@ struct ProjectForward {
 /// the gradient of the final state.
 struct IncomingGradient {
     const void* carry = nullptr;     ///< in [B,width]: element-wise part from the later step; or dfinal; null: zero
+    DType carry_dtype = DType::f32;  ///< Precision::accumulate, but ::storage of dfinal
     const void* dgates_h = nullptr;  ///< in [B, gates of stage 0, H] of the later step; null: none
     std::int64_t dgates_stride = 0;  ///< distance of two rows
     const void* packed = nullptr;    ///< in: stage 0's rows of W_hh packed for Packing::transposed
@@ -134,11 +138,12 @@ struct StepBackward {
     const void* saved = nullptr;              ///< in [B,R,H]
     const void* dnext[kMaxStates] = {};  ///< in [B,H]: gradients after the step, of states other than h; null: zero
     const void* dstep[kMaxStates] = {};  ///< in [B,H]: gradients of step outputs, of states other than h; null: none
-    void* dstate[kMaxStates] = {};       ///< out [B, ...]: element-wise part of the gradients before the step; may be
-                                         ///< dnext. [0] when projected: zero, but dh_whole for idle rows.
-    void* dgates_x = nullptr;            ///< out [B,G,H] (in for earlier stages)
-    void* dgates_h = nullptr;            ///< out [B,G,H]; equals dgates_x where the cell shares them
-    void* dvectors = nullptr;            ///< in, out [B,V,H]: summed over steps; null without vectors
+    void* dstate[kMaxStates] =
+        {};  ///< out [B, ...], [0] in Precision::accumulate: element-wise part of the gradients before the step; may be
+             ///< dnext. [0] when projected: zero, but dh_whole for idle rows.
+    void* dgates_x = nullptr;  ///< out [B,G,H] (in for earlier stages)
+    void* dgates_h = nullptr;  ///< out [B,G,H]; equals dgates_x where the cell shares them
+    void* dvectors = nullptr;  ///< in, out [B,V,H]: summed over steps; null without vectors
 };
 
 /// dh whole, as IncomingGradient says: for projected layers at every step, and for all at the end of the loop (the
@@ -147,7 +152,7 @@ struct GradientOfH {
     const LoopLayer* layer = nullptr;
     std::int64_t t = 0;
     IncomingGradient dh;
-    void* out = nullptr;  ///< out [B,width]; may be dh.carry
+    void* out = nullptr;  ///< out [B,width], in Precision::storage
 };
 
 /// A softmax over rows of logits with its loss.
@@ -233,7 +238,7 @@ public:
     virtual void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
                          std::int64_t cols, double rate, bool per_sequence, std::uint64_t site,
                          const RandomState* random, const std::int64_t* lengths, Stream stream) = 0;
-    /// sums[cols] = (accumulate ? sums : 0) + the sum of the rows of x, in a fixed order.
+    /// sums[cols] = (accumulate ? sums : 0) + the sum of the rows of x, in a fixed order. sums are f64 of f64, else f32.
     virtual void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols,
                              std::int64_t stride, bool accumulate, Stream stream) = 0;
 

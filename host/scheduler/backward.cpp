@@ -61,7 +61,7 @@ struct Range {
         return pass.kept(loop.states[static_cast<std::size_t>(s)]) +
                slot * pass.batch() * layer.width(s) * pass.bytes.of_state(s);
     }
-    std::byte* dparameter(std::int64_t offset) const { return gradients.dparameters + offset * pass.bytes.storage; }
+    std::byte* dparameter(std::int64_t offset) const { return gradients.dparameters + offset * pass.bytes.gates; }
 };
 
 /// The time loop of one layer and direction, backward over steps [begin, end).
@@ -113,6 +113,7 @@ private:
     IncomingGradient incoming(std::int64_t t) const {
         IncomingGradient dh;
         dh.carry = carried(0, t);
+        dh.carry_dtype = is_last_step(t) ? pass_.storage() : pass_.accumulate();
         if (!is_last_step(t)) set_product(dh, t);
         if (range_.gradients.dy) {
             dh.dy = range_.gradients.dy + (t * pass_.batch() * part_.stride + part_.offset) * pass_.bytes.storage;
@@ -175,6 +176,7 @@ private:
             gradient.layer = &constants_;
             gradient.t = range_.loop.reverse ? first + 1 : first - 1;
             gradient.dh.carry = dstate(0);
+            gradient.dh.carry_dtype = pass_.accumulate();
             set_product(gradient.dh, gradient.t);
             gradient.out = out;
             pass_.backend.gradient_of_h(gradient, pass_.stream);
@@ -201,6 +203,7 @@ void weight_product(const Range& range, const BackwardArgs& args) {
                          const std::byte* b, std::int64_t b_stride) {
         Product product;
         product.dtype = pass.storage();
+        product.c_dtype = pass.accumulate();
         product.math = pass.plan.spec.precision.math;
         product.m = m;
         product.n = n;
@@ -246,7 +249,7 @@ void weight_product(const Range& range, const BackwardArgs& args) {
                                  columns, accumulate, pass.stream);
     if (to.vectors != kAbsent && range.ends()) {
         const std::int64_t vectors = range.layer.cell.vectors * hidden;
-        pass.backend.column_sums(pass.storage(), range.dparameter(to.vectors), pass.scratch(pass.program.dvectors),
+        pass.backend.column_sums(pass.accumulate(), range.dparameter(to.vectors), pass.scratch(pass.program.dvectors),
                                  pass.batch(), vectors, vectors, args.accumulate, pass.stream);
     }
 }
@@ -257,13 +260,14 @@ void input_gradient(const Range& range) {
     const Pass& pass = range.pass;
     Product product;
     product.dtype = pass.storage();
+    product.c_dtype = pass.storage();
     product.math = pass.plan.spec.precision.math;
     product.m = range.rows;
     product.n = range.layer.input;
     product.k = range.gates * range.hidden;
     product.a = range.dgates_x(range.op.begin);
     product.a_stride = product.k;
-    product.b = pass.parameter(range.loop.parameters.w_ih);
+    product.b = pass.w_ih(range.loop);
     product.b_stride = product.n;
     product.c = range.gradients.dx + range.op.begin * pass.batch() * product.n * pass.bytes.storage;
     product.c_stride = product.n;
@@ -286,8 +290,8 @@ void zero_gaps(const Pass& pass, std::byte* dparameters) {
         const std::int64_t end = list[i].offset + list[i].shape.size();
         const std::int64_t next = i + 1 < list.size() ? list[i + 1].offset : pass.plan.parameter_count;
         if (next > end)
-            pass.backend.zero(dparameters + end * pass.bytes.storage,
-                              static_cast<std::size_t>((next - end) * pass.bytes.storage), pass.stream);
+            pass.backend.zero(dparameters + end * pass.bytes.gates,
+                              static_cast<std::size_t>((next - end) * pass.bytes.gates), pass.stream);
     }
 }
 

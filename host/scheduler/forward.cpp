@@ -108,7 +108,8 @@ private:
             step.packed = pass_.prepared + loop_.packed[s];
             step.bias_h = pass_.parameter(loop_.parameters.b_hh);
             if (step.bias_h)
-                step.bias_h = static_cast<const std::byte*>(step.bias_h) + stage.first_gate * hidden * element;
+                step.bias_h =
+                    static_cast<const std::byte*>(step.bias_h) + stage.first_gate * hidden * pass_.bytes.gates;
             pass_.backend.step_forward(step, pass_.stream);
         }
         if (!projected) return;
@@ -131,21 +132,22 @@ private:
 void input_product(const Pass& pass, const Operation& op) {
     const auto l = static_cast<std::size_t>(op.layer);
     const LayerProgram& layer = pass.program.layers[l];
-    const LoopParameters& parameters = layer.loops[static_cast<std::size_t>(op.direction)].parameters;
+    const LoopProgram& loop = layer.loops[static_cast<std::size_t>(op.direction)];
     Product product;
     product.dtype = pass.storage();
+    product.c_dtype = pass.accumulate();
     product.math = pass.plan.spec.precision.math;
     product.m = (op.end - op.begin) * pass.batch();
     product.n = layer.cell.gates * layer.spec.hidden;
     product.k = layer.input;
     product.a = pass.input(l, op.begin);
     product.a_stride = layer.input;
-    product.b = pass.parameter(parameters.w_ih);
+    product.b = pass.w_ih(loop);
     product.b_stride = layer.input;
     product.b_transposed = true;
     product.c = pass.scratch(pass.program.gates_x);
     product.c_stride = product.n;
-    product.bias = pass.parameter(parameters.b_ih);
+    product.bias = pass.parameter(loop.parameters.b_ih);
     pass.backend.product(product, pass.stream);
 }
 

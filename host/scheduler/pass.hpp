@@ -24,11 +24,15 @@ struct Pass {
 
     std::int64_t steps() const noexcept { return plan.extent.steps; }
     std::int64_t batch() const noexcept { return plan.extent.batch; }
+    DType accumulate() const noexcept { return plan.spec.precision.accumulate; }
     DType storage() const noexcept { return plan.spec.precision.storage; }
     bool training() const noexcept { return plan.extent.mode == Mode::training; }
 
     const std::byte* parameter(std::int64_t offset) const {
-        return offset == kAbsent ? nullptr : parameters + offset * bytes.storage;
+        return offset == kAbsent ? nullptr : parameters + offset * bytes.gates;
+    }
+    const std::byte* w_ih(const LoopProgram& loop) const {
+        return loop.packed_ih == kAbsent ? parameter(loop.parameters.w_ih) : prepared + loop.packed_ih;
     }
     /// A buffer that lives as long as the reserve where there is one.
     std::byte* kept(std::int64_t offset) const {

@@ -45,6 +45,9 @@ void book_prepared(Ledger& ledger, const Backend& backend, const Plan& plan, std
     const DType storage = plan.spec.precision.storage;
     for (LoopProgram& loop : layer.loops) {
         const std::string at = loop_name(l, loop);
+        const Packing of_input{Packing::Kind::plain, storage, layer.cell.gates, layer.spec.hidden, layer.input};
+        if (const std::int64_t bytes = backend.packed_bytes(of_input))
+            loop.packed_ih = ledger.book(Kind::prepared, "w_ih" + at, bytes);
         for (std::size_t s = 0; s < layer.cell.stages.size(); ++s) {
             Packing packing{Packing::Kind::gates, storage, layer.cell.stages[s].gates, layer.spec.hidden,
                             s == 0 ? layer.spec.width() : layer.spec.hidden};
@@ -102,7 +105,7 @@ void book_workspace(Ledger& ledger, const Plan& plan, Program& program) {
         if (l > 0) dinput = std::max(dinput, plan.extent.steps * batch * layer.input);
         for (int s = 0; s < layer.cell.states; ++s)
             states[static_cast<std::size_t>(s)] =
-                std::max(states[static_cast<std::size_t>(s)], batch * layer.width(s) * bytes.of_state(s));
+                std::max(states[static_cast<std::size_t>(s)], batch * layer.width(s) * bytes.of_dstate(s));
     }
     const Kind kind = Kind::workspace;
     program.gates_x = ledger.book(kind, "gates_x", gates * bytes.gates);

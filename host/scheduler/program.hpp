@@ -27,6 +27,7 @@ struct LoopProgram {
     // Prepared.
     std::array<std::int64_t, kMaxStages> packed{kAbsent, kAbsent}, packed_transposed{kAbsent, kAbsent};
     std::int64_t packed_hr = kAbsent, packed_hr_transposed = kAbsent;
+    std::int64_t packed_ih = kAbsent;  ///< kAbsent where the parameter itself is multiplied
 
     // Training: in the reserve, every step. Inference: in the workspace, two slots of states, one step of the others.
     std::array<std::int64_t, kMaxStates> states{kAbsent, kAbsent, kAbsent, kAbsent};
@@ -72,6 +73,7 @@ struct ElementBytes {
     explicit ElementBytes(const Precision& p)
         : storage(size_of(p.storage)), gates(size_of(p.accumulate)), state(size_of(p.state)) {}
     std::int64_t of_state(int index) const noexcept { return index == 0 ? storage : state; }
+    std::int64_t of_dstate(int index) const noexcept { return index == 0 ? gates : state; }
 };
 
 /// Makes the plan of a valid stack and extent for a backend.

@@ -80,7 +80,7 @@ void Rnn::prepare(const void* parameters, void* prepared, Stream stream) {
     if (!parameters) refuse("parameters", "null", "is needed");
     check_buffer("prepared", prepared, plan.prepared_bytes);
     Backend& backend = impl_->device.backend();
-    const std::int64_t element = size_of(impl_->spec.precision.storage);
+    const std::int64_t element = size_of(impl_->spec.precision.accumulate);
     const auto pack = [&](std::int64_t w, std::int64_t to, std::int64_t transposed, int gates, std::int64_t units,
                           std::int64_t cols) {
         const auto* from = static_cast<const std::byte*>(parameters) + w * element;
@@ -93,6 +93,11 @@ void Rnn::prepare(const void* parameters, void* prepared, Stream stream) {
     for (const LayerProgram& layer : plan.program->layers) {
         const std::int64_t hidden = layer.spec.hidden, width = layer.spec.width();
         for (const LoopProgram& loop : layer.loops) {
+            if (loop.packed_ih != kAbsent)
+                backend.pack(
+                    {Packing::Kind::plain, impl_->spec.precision.storage, layer.cell.gates, hidden, layer.input},
+                    static_cast<const std::byte*>(parameters) + loop.parameters.w_ih * element,
+                    static_cast<std::byte*>(prepared) + loop.packed_ih, stream);
             for (std::size_t s = 0; s < layer.cell.stages.size(); ++s) {
                 const Stage& stage = layer.cell.stages[s];
                 pack(loop.parameters.w_hh + stage.first_gate * hidden * width, loop.packed[s],
