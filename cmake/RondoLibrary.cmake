@@ -26,7 +26,7 @@ target_include_directories(rondo PUBLIC
   "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 rondo_link_needs(rondo)
 if(NOT BUILD_SHARED_LIBS)
-  target_compile_definitions(rondo PUBLIC RONDO_STATIC_DEFINE)
+  target_compile_definitions(rondo INTERFACE RONDO_STATIC_DEFINE)
 endif()
 
 add_library(rondo_internal INTERFACE)

@@ -56,6 +56,9 @@ set(cxx_flags -fno-math-errno -ffp-contract=off)
 # double that silently becomes a float is a wrong digit.
 list(APPEND cxx_flags -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wextra-semi
   -Wold-style-cast -Wcast-align -Wcast-qual -Wfloat-conversion -Wimplicit-fallthrough)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND cxx_flags -Wno-restrict)   # GCC 12 sees overlaps in std::string that are not there
+endif()
 set(cuda_flags -Xcompiler=-Wall,-Wextra -Xptxas=-warn-spills)
 if(RONDO_WERROR)
   list(APPEND cxx_flags -Werror)
@@ -63,7 +66,3 @@ if(RONDO_WERROR)
 endif()
 target_compile_options(rondo_build INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:${cxx_flags}>" "$<$<COMPILE_LANGUAGE:CUDA>:${cuda_flags}>")
-# A static library is linked into somebody's binary: its functions need not be exported from there once more.
-if(NOT BUILD_SHARED_LIBS)
-  target_compile_definitions(rondo_build INTERFACE RONDO_STATIC_DEFINE)
-endif()

@@ -17,8 +17,8 @@ if(NOT BUILD_DIR)
   endif()
   # CUDA is left out: it changes nothing in how a library is found, and compiling it twice takes minutes.
   run(${CMAKE_COMMAND} -S ${SOURCE_DIR} -B ${BUILD_DIR} -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${CXX}
-    -DCMAKE_BUILD_TYPE=None -DBUILD_SHARED_LIBS=${shared} -DRONDO_CUDA=OFF -DRONDO_BUILD_PROGRAM=OFF
-    -DRONDO_BUILD_TESTS=OFF -DRONDO_BUILD_BENCH=OFF -DCMAKE_INSTALL_LIBDIR=${LIBDIR})
+    -DCMAKE_BUILD_TYPE=${BUILD_TYPE} -DRONDO_WERROR=${WERROR} -DBUILD_SHARED_LIBS=${shared} -DRONDO_CUDA=OFF
+    -DRONDO_BUILD_PROGRAM=OFF -DRONDO_BUILD_TESTS=OFF -DRONDO_BUILD_BENCH=OFF -DCMAKE_INSTALL_LIBDIR=${LIBDIR})
   run(${CMAKE_COMMAND} --build ${BUILD_DIR} --target rondo --parallel)
 endif()
 run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${prefix})

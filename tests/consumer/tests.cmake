@@ -1,5 +1,5 @@
-# The installed library used from outside, in both kinds. This build is of one kind; the other is built beside it,
-# the library alone and unoptimised, since only its packaging is in question.
+# The installed library used from outside, in both kinds. This build is of one kind; the other is built beside it, the
+# library alone and with the same flags, so that the compiler cache has its objects already.
 
 set(own static)
 set(other shared)
@@ -8,7 +8,7 @@ if(BUILD_SHARED_LIBS)
   set(other static)
 endif()
 set(common -DCXX=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR} -DSOURCE_DIR=${PROJECT_SOURCE_DIR}
-  -DLIBDIR=${CMAKE_INSTALL_LIBDIR})
+  -DLIBDIR=${CMAKE_INSTALL_LIBDIR} -DBUILD_TYPE=${CMAKE_BUILD_TYPE} -DWERROR=${RONDO_WERROR})
 
 add_test(NAME consumer.${own} COMMAND ${CMAKE_COMMAND} ${common} -DKIND=${own}
   -DBUILD_DIR=${PROJECT_BINARY_DIR} -DWORK_DIR=${PROJECT_BINARY_DIR}/consumer/${own}
