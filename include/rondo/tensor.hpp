@@ -2,6 +2,7 @@
 /// A named tensor in host memory that owns its elements: how parameters, moments and states leave and enter.
 #include <cstddef>
 #include <cstring>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,9 @@ struct HostTensor {
 private:
     void check(DType wanted) const { require(dtype == wanted, name, dtype, detail::concat("is not of type ", wanted)); }
 };
+
+/// Strings to be kept beside tensors in a file. Always valid UTF-8.
+using Metadata = std::map<std::string, std::string>;
 
 /// The tensor of that name. Throws Error when there is none.
 inline const HostTensor& find(std::span<const HostTensor> tensors, std::string_view name) {

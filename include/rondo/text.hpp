@@ -1,7 +1,6 @@
 #pragma once
 /// Text as token ids, and token ids as batches of parallel streams.
 #include <cstdint>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,9 +10,6 @@
 #include "rondo/network.hpp"
 
 namespace rondo {
-
-/// Strings to be kept beside tensors in a checkpoint. Always valid UTF-8.
-using Metadata = std::map<std::string, std::string>;
 
 /// Which text is which id. Immutable; any number of threads may read one.
 ///   bytes       256 ids, the bytes themselves
