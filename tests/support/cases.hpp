@@ -1,0 +1,40 @@
+#pragma once
+/// The one table of configurations: gradient checks on every device draw from it.
+#include "support/problem.hpp"
+
+namespace rondo::test {
+
+/// A configuration without its numbers.
+struct Case {
+    std::string name;
+    StackSpec spec;  ///< in f64
+    std::int64_t steps = 1, batch = 1;
+    std::vector<std::int64_t> lengths;
+    std::uint64_t seed = 0;
+};
+
+/// "lstm+peepholes H=3 P=2 bidirectional/sum biases=one"
+std::string describe(const LayerSpec& layer);
+
+/// Every cell with every option that its equations know; `hidden` is not set.
+std::vector<LayerSpec> cell_variants();
+
+/// Every variant x direction and merge x biases x with and without lengths, extents in turn.
+std::vector<Case> single_layer_cases();
+
+/// Every variant x H in {1, 3, 31, 32, 33} x T in {1, 2} x B in {1, 5}.
+std::vector<Case> edge_cases();
+
+/// `count` random stacks of one to three layers, each with a cell, direction and options of its own; some drop out.
+std::vector<Case> stack_cases(int count);
+
+/// Every variant over 256 steps, and wider ones over 64.
+std::vector<Case> long_cases();
+
+/// Every variant with so many rows that a plan works through the steps in several chunks.
+std::vector<Case> chunked_cases();
+
+/// The case with its numbers, in its precision.
+Problem make_problem(const Case& c, Precision precision = Precision::f64());
+
+}  // namespace rondo::test
