@@ -35,12 +35,14 @@ struct Product {
 };
 
 /// What a weight matrix is packed for. W is [rows, cols], row-major, rows = gates·units, in the type that `dtype`
-/// accumulates in; the packed copy is in `dtype`.
+/// accumulates in; the packed copy is in `dtype`. Where a device needs no copy of its own it takes 0 bytes, and the
+/// scheduler hands over what serves instead.
 struct Packing {
     enum class Kind {
-        gates,  ///< for operand[B,cols]·Wᵀ fused with a cell's map: units in blocks, all gates of a unit together
-        transposed,  ///< for dgates[B,rows]·W
-        plain,       ///< for Product: row-major; 0 bytes where W can be multiplied as it is
+        gates,  ///< for operand[B,cols]·Wᵀ fused with a cell's map: units in blocks, all gates of a unit together;
+                ///< 0 bytes: W itself
+        transposed,  ///< for dgates[B,rows]·W; 0 bytes: what serves for `gates`
+        plain,       ///< for Product: row-major; 0 bytes: W itself
     };
     Kind kind;
     DType dtype;
@@ -63,6 +65,7 @@ struct LoopLayer {
     double cell_clip = 0;           ///< 0 for none
     RecurrentClip recurrent_clip;
     const std::int64_t* lengths = nullptr;  ///< [B], null where all rows take every step
+    void* scratch = nullptr;                ///< Backend::scratch_bytes, dead between two calls
 };
 
 /// One stage of one step: gates_h = operand·W_stageᵀ + bias_h, then the stage's map on every (b, h).
@@ -207,6 +210,14 @@ public:
     virtual const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const = 0;
     /// In words, for the plan: the algorithm of a layer's time loop and why.
     virtual std::string algorithm(const LayerSpec& layer, const Extent& extent) const = 0;
+    /// What a step of this layer's time loop needs for itself; the plan books it in the workspace.
+    virtual std::int64_t scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
+                                       std::int64_t batch) const {
+        (void)cell, (void)layer, (void)precision, (void)batch;
+        return 0;
+    }
+    /// Throws Error (invalid_argument) naming the argument when `p` is not memory of this device.
+    virtual void check_memory(std::string_view argument, const void* p) const { (void)argument, (void)p; }
 
     // Memory. allocate is aligned to 64 bytes and throws Error (out_of_memory).
     virtual void* allocate(std::size_t bytes) = 0;

@@ -101,7 +101,7 @@ private:
     void set_product(IncomingGradient& dh, std::int64_t t) const {
         dh.dgates_h = range_.dgates_h(later(t));
         dh.dgates_stride = range_.gates * range_.hidden;
-        dh.packed = pass_.prepared + range_.loop.packed_transposed[0];
+        dh.packed = pass_.w_hh_transposed(range_.layer, range_.loop, 0);
         dh.later = later(t);
     }
 
@@ -133,7 +133,8 @@ private:
         if (constants_.projected) {
             pass_.backend.gradient_of_h({&constants_, t, incoming(t), range_.dh(t)}, pass_.stream);
             step.dh_whole = range_.dh(t);
-            step.projection = pass_.prepared + range_.loop.packed_hr_transposed;
+            step.projection = pass_.packed_transposed(range_.loop.packed_hr_transposed, range_.loop.packed_hr,
+                                                      range_.loop.parameters.w_hr);
         } else {
             step.dh = incoming(t);
         }
@@ -154,7 +155,7 @@ private:
             if (s + 1 < cell.stages.size()) {
                 step.next_stage_dgates = range_.dgates_h(t) + cell.stages[s + 1].first_gate * hidden * element;
                 step.next_stage_stride = range_.gates * hidden;
-                step.next_stage_packed = pass_.prepared + range_.loop.packed_transposed[s + 1];
+                step.next_stage_packed = pass_.w_hh_transposed(range_.layer, range_.loop, s + 1);
             }
             pass_.backend.step_backward(step, pass_.stream);
         }

@@ -13,10 +13,15 @@ void check_present(std::string_view name, const void* p) {
     if (!p) refuse(name, "null", "is needed");
 }
 
+void check_memory(const Backend& backend, std::string_view name, const void* p) {
+    if (p) backend.check_memory(name, p);
+}
+
 enum class PerStep { no, yes };
 
 template <class AnyView>
-void check_list(const Plan& plan, std::string_view name, std::span<const AnyView> list, PerStep per_step) {
+void check_list(const Plan& plan, const Backend& backend, std::string_view name, std::span<const AnyView> list,
+                PerStep per_step) {
     if (list.empty()) return;
     if (list.size() != plan.states.size())
         refuse(name, list.size(),
@@ -29,23 +34,26 @@ void check_list(const Plan& plan, std::string_view name, std::span<const AnyView
                                                      : Shape{plan.extent.batch, state.width};
         if (list[i].dtype != dtype || !(list[i].shape == shape))
             check_view(detail::concat(name, "[", state.name, "]"), list[i], dtype, shape);
+        backend.check_memory(name, list[i].data);
     }
 }
 
-void check_lengths(const Plan& plan, const std::int64_t* lengths, bool host_memory) {
+void check_lengths(const Plan& plan, const Backend& backend, const std::int64_t* lengths) {
     if (!plan.extent.ragged) {
         if (lengths) refuse("lengths", "given", "must be null for a plan that is not ragged");
         return;
     }
     check_present("lengths", lengths);
-    if (!host_memory) return;
+    backend.check_memory("lengths", lengths);
+    if (!backend.shares_host_memory()) return;
     for (std::int64_t b = 0; b < plan.extent.batch; ++b)
         if (lengths[b] < 0 || lengths[b] > plan.extent.steps)
             refuse(detail::concat("lengths[", b, "]"), lengths[b],
                    detail::concat("must be in [0, ", plan.extent.steps, "]"));
 }
 
-void check_random(const Plan& plan, const RandomState* random) {
+void check_random(const Plan& plan, const Backend& backend, const RandomState* random) {
+    check_memory(backend, "random", random);
     if (plan.extent.mode == Mode::inference || random) return;
     for (const LayerSpec& layer : plan.spec.layers)
         if (layer.dropout > 0) refuse("random", "null", "is needed, a layer drops out");
@@ -56,53 +64,62 @@ Shape output_shape(const Plan& plan) { return {plan.extent.steps, plan.extent.ba
 
 }  // namespace
 
-void check_buffer(std::string_view name, const void* p, std::int64_t bytes) {
+void check_buffer(const Backend& backend, std::string_view name, const void* p, std::int64_t bytes) {
     if (bytes == 0) return;
     check_present(name, p);
+    backend.check_memory(name, p);
     if (reinterpret_cast<std::uintptr_t>(p) % 64 != 0) refuse(name, p, "must lie on a multiple of 64 bytes");
 }
 
-void check_states(const Plan& plan, std::string_view name, std::span<const View> list) {
-    check_list(plan, name, list, PerStep::no);
+void check_states(const Plan& plan, const Backend& backend, std::string_view name, std::span<const View> list) {
+    check_list(plan, backend, name, list, PerStep::no);
 }
 
-void check(const Plan& plan, const ForwardArgs& args, bool host_memory) {
+void check(const Plan& plan, const ForwardArgs& args, const Backend& backend) {
     const DType storage = plan.spec.precision.storage;
     check_present("parameters", args.parameters);
-    check_buffer("prepared", args.prepared, plan.prepared_bytes);
+    backend.check_memory("parameters", args.parameters);
+    check_buffer(backend, "prepared", args.prepared, plan.prepared_bytes);
     check_present("x", args.x.data);
+    backend.check_memory("x", args.x.data);
     check_view("x", args.x, storage, input_shape(plan));
     check_present("y", args.y.data);
+    backend.check_memory("y", args.y.data);
     check_view("y", args.y, storage, output_shape(plan));
     if (args.y.data == args.x.data) refuse("y", "x", "must not be the same memory");
-    check_lengths(plan, args.lengths, host_memory);
-    check_list(plan, "states", args.states, PerStep::no);
-    check_list(plan, "final_states", args.final_states, PerStep::no);
-    check_list(plan, "state_steps", args.state_steps, PerStep::yes);
-    check_buffer("reserve", args.reserve, plan.reserve_bytes);
-    check_buffer("workspace", args.workspace, plan.workspace_bytes);
-    check_random(plan, args.random);
+    check_lengths(plan, backend, args.lengths);
+    check_list(plan, backend, "states", args.states, PerStep::no);
+    check_list(plan, backend, "final_states", args.final_states, PerStep::no);
+    check_list(plan, backend, "state_steps", args.state_steps, PerStep::yes);
+    check_buffer(backend, "reserve", args.reserve, plan.reserve_bytes);
+    check_buffer(backend, "workspace", args.workspace, plan.workspace_bytes);
+    check_random(plan, backend, args.random);
 }
 
-void check(const Plan& plan, const BackwardArgs& args, bool host_memory) {
+void check(const Plan& plan, const BackwardArgs& args, const Backend& backend) {
     const DType storage = plan.spec.precision.storage;
     check_present("parameters", args.parameters);
-    check_buffer("prepared", args.prepared, plan.prepared_bytes);
+    backend.check_memory("parameters", args.parameters);
+    check_buffer(backend, "prepared", args.prepared, plan.prepared_bytes);
     check_present("x", args.x.data);
+    backend.check_memory("x", args.x.data);
     check_view("x", args.x, storage, input_shape(plan));
-    check_lengths(plan, args.lengths, host_memory);
-    check_random(plan, args.random);
+    check_lengths(plan, backend, args.lengths);
+    check_random(plan, backend, args.random);
+    check_memory(backend, "dy", args.dy.data);
     if (args.dy) check_view("dy", args.dy, storage, output_shape(plan));
-    check_list(plan, "states", args.states, PerStep::no);
-    check_list(plan, "dfinal_states", args.dfinal_states, PerStep::no);
-    check_list(plan, "dstate_steps", args.dstate_steps, PerStep::yes);
+    check_list(plan, backend, "states", args.states, PerStep::no);
+    check_list(plan, backend, "dfinal_states", args.dfinal_states, PerStep::no);
+    check_list(plan, backend, "dstate_steps", args.dstate_steps, PerStep::yes);
     if (args.dx) {
         if (!plan.extent.input_gradient) refuse("dx", "given", "must be null, the plan has no input_gradient");
         check_view("dx", args.dx, storage, input_shape(plan));
+        backend.check_memory("dx", args.dx.data);
     }
-    check_list(plan, "dstates", args.dstates, PerStep::no);
-    check_buffer("reserve", args.reserve, plan.reserve_bytes);
-    check_buffer("workspace", args.workspace, plan.workspace_bytes);
+    check_list(plan, backend, "dstates", args.dstates, PerStep::no);
+    check_memory(backend, "dparameters", args.dparameters);
+    check_buffer(backend, "reserve", args.reserve, plan.reserve_bytes);
+    check_buffer(backend, "workspace", args.workspace, plan.workspace_bytes);
 }
 
 }  // namespace rondo

@@ -105,7 +105,7 @@ private:
             step.stage = static_cast<int>(s);
             step.operand = of_state ? step.state[0] : saved + stage.operand_plane * hidden * element;
             step.operand_stride = of_state ? layer_.spec.width() : layer_.cell.saved * hidden;
-            step.packed = pass_.prepared + loop_.packed[s];
+            step.packed = pass_.w_hh(layer_, loop_, s);
             step.bias_h = pass_.parameter(loop_.parameters.b_hh);
             if (step.bias_h)
                 step.bias_h =
@@ -114,8 +114,8 @@ private:
         }
         if (!projected) return;
         pass_.backend.project_forward(
-            {&constants_, t, unprojected, pass_.prepared + loop_.packed_hr, state(0, t, false), state(0, t, true), y(t),
-             part_.stride, part_.scale, part_.add},
+            {&constants_, t, unprojected, pass_.packed_gates(loop_.packed_hr, loop_.parameters.w_hr),
+             state(0, t, false), state(0, t, true), y(t), part_.stride, part_.scale, part_.add},
             pass_.stream);
     }
 

@@ -34,6 +34,20 @@ struct Pass {
     const std::byte* w_ih(const LoopProgram& loop) const {
         return loop.packed_ih == kAbsent ? parameter(loop.parameters.w_ih) : prepared + loop.packed_ih;
     }
+    /// What serves for Packing::gates (or ::transposed) of the matrix at element w of the parameters.
+    const std::byte* packed_gates(std::int64_t packed, std::int64_t w) const {
+        return packed == kAbsent ? parameter(w) : prepared + packed;
+    }
+    const std::byte* packed_transposed(std::int64_t transposed, std::int64_t packed, std::int64_t w) const {
+        return transposed == kAbsent ? packed_gates(packed, w) : prepared + transposed;
+    }
+    /// Those of W_hh's rows of a stage.
+    const std::byte* w_hh(const LayerProgram& layer, const LoopProgram& loop, std::size_t stage) const {
+        return packed_gates(loop.packed[stage], layer.w_hh(loop, stage));
+    }
+    const std::byte* w_hh_transposed(const LayerProgram& layer, const LoopProgram& loop, std::size_t stage) const {
+        return packed_transposed(loop.packed_transposed[stage], loop.packed[stage], layer.w_hh(loop, stage));
+    }
     /// A buffer that lives as long as the reserve where there is one.
     std::byte* kept(std::int64_t offset) const {
         return offset == kAbsent ? nullptr : (training() ? reserve : workspace) + offset;
@@ -63,7 +77,8 @@ struct Pass {
                 parameter(loop.parameters.vectors),
                 layer.spec.cell_clip,
                 plan.spec.recurrent_clip,
-                lengths};
+                lengths,
+                scratch(program.scratch)};
     }
 };
 

@@ -45,24 +45,25 @@ void book_prepared(Ledger& ledger, const Backend& backend, const Plan& plan, std
     const DType storage = plan.spec.precision.storage;
     for (LoopProgram& loop : layer.loops) {
         const std::string at = loop_name(l, loop);
-        const Packing of_input{Packing::Kind::plain, storage, layer.cell.gates, layer.spec.hidden, layer.input};
-        if (const std::int64_t bytes = backend.packed_bytes(of_input))
-            loop.packed_ih = ledger.book(Kind::prepared, "w_ih" + at, bytes);
+        const auto book = [&](const std::string& name, const Packing& packing) {
+            const std::int64_t bytes = backend.packed_bytes(packing);
+            return bytes > 0 ? ledger.book(Kind::prepared, name, bytes) : kAbsent;
+        };
+        loop.packed_ih =
+            book("w_ih" + at, {Packing::Kind::plain, storage, layer.cell.gates, layer.spec.hidden, layer.input});
         for (std::size_t s = 0; s < layer.cell.stages.size(); ++s) {
             Packing packing{Packing::Kind::gates, storage, layer.cell.stages[s].gates, layer.spec.hidden,
                             s == 0 ? layer.spec.width() : layer.spec.hidden};
             const std::string stage = s == 0 ? "" : detail::concat("_stage", s);
-            loop.packed[s] = ledger.book(Kind::prepared, "w_hh" + at + stage, backend.packed_bytes(packing));
+            loop.packed[s] = book("w_hh" + at + stage, packing);
             packing.kind = Packing::Kind::transposed;
-            loop.packed_transposed[s] =
-                ledger.book(Kind::prepared, "w_hh" + at + stage + "_transposed", backend.packed_bytes(packing));
+            loop.packed_transposed[s] = book("w_hh" + at + stage + "_transposed", packing);
         }
         if (layer.spec.projection > 0) {
             Packing packing{Packing::Kind::gates, storage, 1, layer.spec.projection, layer.spec.hidden};
-            loop.packed_hr = ledger.book(Kind::prepared, "w_hr" + at, backend.packed_bytes(packing));
+            loop.packed_hr = book("w_hr" + at, packing);
             packing.kind = Packing::Kind::transposed;
-            loop.packed_hr_transposed =
-                ledger.book(Kind::prepared, "w_hr" + at + "_transposed", backend.packed_bytes(packing));
+            loop.packed_hr_transposed = book("w_hr" + at + "_transposed", packing);
         }
     }
 }
@@ -90,10 +91,11 @@ void book_steps(Ledger& ledger, const Plan& plan, std::size_t l, LayerProgram& l
             ledger.book(kind, detail::concat("input_l", l), plan.extent.steps * batch * layer.input * bytes.storage);
 }
 
-void book_workspace(Ledger& ledger, const Plan& plan, Program& program) {
+void book_workspace(Ledger& ledger, const Backend& backend, const Plan& plan, Program& program) {
     const ElementBytes bytes(plan.spec.precision);
     const std::int64_t batch = plan.extent.batch;
-    std::int64_t gates = 0, gates_h = 0, dh = 0, dvectors = 0, dinput = 0;  // dinput: inputs but the caller's x
+    std::int64_t gates = 0, gates_h = 0, dh = 0, dvectors = 0, scratch = 0;
+    std::int64_t dinput = 0;  // of inputs but the caller's x
     std::array<std::int64_t, kMaxStates> states{};
     for (std::size_t l = 0; l < program.layers.size(); ++l) {
         const LayerProgram& layer = program.layers[l];
@@ -102,6 +104,7 @@ void book_workspace(Ledger& ledger, const Plan& plan, Program& program) {
         if (!layer.cell.shared_gate_gradients) gates_h = std::max(gates_h, elements);
         if (layer.spec.projection > 0) dh = std::max(dh, layer.chunk * batch * layer.spec.projection);
         dvectors = std::max(dvectors, batch * layer.cell.vectors * layer.spec.hidden);
+        scratch = std::max(scratch, backend.scratch_bytes(layer.cell, layer.spec, plan.spec.precision, batch));
         if (l > 0) dinput = std::max(dinput, plan.extent.steps * batch * layer.input);
         for (int s = 0; s < layer.cell.states; ++s)
             states[static_cast<std::size_t>(s)] =
@@ -109,6 +112,7 @@ void book_workspace(Ledger& ledger, const Plan& plan, Program& program) {
     }
     const Kind kind = Kind::workspace;
     program.gates_x = ledger.book(kind, "gates_x", gates * bytes.gates);
+    if (scratch > 0) program.scratch = ledger.book(kind, "scratch", scratch);
     if (plan.extent.mode == Mode::inference) {
         // What one layer writes the next one reads; two buffers do for any depth.
         const std::array<std::int64_t, 2> between{
@@ -257,7 +261,7 @@ Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& exte
         book_prepared(ledger, backend, plan, l, layer);
         book_steps(ledger, plan, l, layer);
     }
-    book_workspace(ledger, plan, *program);
+    book_workspace(ledger, backend, plan, *program);
     plan.forward = Lowering(backend, plan, *program).forward();
     if (extent.mode == Mode::training) plan.backward = Lowering(backend, plan, *program).backward();
     plan.program = std::move(program);

@@ -24,10 +24,10 @@ struct LoopProgram {
     LoopParameters parameters;
     std::size_t first_state = 0;  ///< its states in Plan::states
 
-    // Prepared.
+    // Prepared. kAbsent where the device takes no copy: see Packing.
     std::array<std::int64_t, kMaxStages> packed{kAbsent, kAbsent}, packed_transposed{kAbsent, kAbsent};
     std::int64_t packed_hr = kAbsent, packed_hr_transposed = kAbsent;
-    std::int64_t packed_ih = kAbsent;  ///< kAbsent where the parameter itself is multiplied
+    std::int64_t packed_ih = kAbsent;
 
     // Training: in the reserve, every step. Inference: in the workspace, two slots of states, one step of the others.
     std::array<std::int64_t, kMaxStates> states{kAbsent, kAbsent, kAbsent, kAbsent};
@@ -51,6 +51,10 @@ struct LayerProgram {
     std::int64_t input_buffer = kAbsent;
 
     std::int64_t width(int state) const noexcept { return state == 0 ? spec.width() : spec.hidden; }
+    /// Where W_hh's rows of a stage begin among the parameters.
+    std::int64_t w_hh(const LoopProgram& loop, std::size_t stage) const noexcept {
+        return loop.parameters.w_hh + cell.stages[stage].first_gate * spec.hidden * spec.width();
+    }
 };
 
 struct Program {
@@ -64,6 +68,7 @@ struct Program {
     std::int64_t dh = kAbsent;                              ///< [chunk,B,P]: projected layers
     std::int64_t dvectors = kAbsent;                        ///< [B,V,H]
     std::array<std::int64_t, 2> dinputs{kAbsent, kAbsent};  ///< [T,B,·]: dy of inner layers, alternating
+    std::int64_t scratch = kAbsent;                         ///< the backend's own, within one step
     std::int64_t masked_x = kAbsent;                        ///< [T,B,I]: x with zeros past the lengths
 };
 

@@ -78,17 +78,18 @@ Plan Rnn::plan(const Extent& extent) const {
 void Rnn::prepare(const void* parameters, void* prepared, Stream stream) {
     const Plan& plan = impl_->layout;
     if (!parameters) refuse("parameters", "null", "is needed");
-    check_buffer("prepared", prepared, plan.prepared_bytes);
     Backend& backend = impl_->device.backend();
+    backend.check_memory("parameters", parameters);
+    check_buffer(backend, "prepared", prepared, plan.prepared_bytes);
     const std::int64_t element = size_of(impl_->spec.precision.accumulate);
     const auto pack = [&](std::int64_t w, std::int64_t to, std::int64_t transposed, int gates, std::int64_t units,
                           std::int64_t cols) {
         const auto* from = static_cast<const std::byte*>(parameters) + w * element;
         auto* base = static_cast<std::byte*>(prepared);
         Packing packing{Packing::Kind::gates, impl_->spec.precision.storage, gates, units, cols};
-        backend.pack(packing, from, base + to, stream);
+        if (to != kAbsent) backend.pack(packing, from, base + to, stream);
         packing.kind = Packing::Kind::transposed;
-        backend.pack(packing, from, base + transposed, stream);
+        if (transposed != kAbsent) backend.pack(packing, from, base + transposed, stream);
     };
     for (const LayerProgram& layer : plan.program->layers) {
         const std::int64_t hidden = layer.spec.hidden, width = layer.spec.width();
@@ -100,8 +101,8 @@ void Rnn::prepare(const void* parameters, void* prepared, Stream stream) {
                     static_cast<std::byte*>(prepared) + loop.packed_ih, stream);
             for (std::size_t s = 0; s < layer.cell.stages.size(); ++s) {
                 const Stage& stage = layer.cell.stages[s];
-                pack(loop.parameters.w_hh + stage.first_gate * hidden * width, loop.packed[s],
-                     loop.packed_transposed[s], stage.gates, hidden, s == 0 ? width : hidden);
+                pack(layer.w_hh(loop, s), loop.packed[s], loop.packed_transposed[s], stage.gates, hidden,
+                     s == 0 ? width : hidden);
             }
             if (layer.spec.projection > 0)
                 pack(loop.parameters.w_hr, loop.packed_hr, loop.packed_hr_transposed, 1, layer.spec.projection, hidden);
@@ -112,7 +113,7 @@ void Rnn::prepare(const void* parameters, void* prepared, Stream stream) {
 ForwardToken Rnn::forward(const Plan& plan, const ForwardArgs& args, Stream stream) {
     impl_->check_plan(plan);
     Backend& backend = impl_->device.backend();
-    check(plan, args, backend.shares_host_memory());
+    check(plan, args, backend);
     ForwardToken token{plan.id, ++impl_->generation, nullptr, plan.extent.mode};
     if (plan.extent.mode == Mode::training) {
         token.reserve = args.reserve;
@@ -142,7 +143,7 @@ void Rnn::backward(const Plan& plan, const ForwardToken& token, const BackwardAr
     ReserveRecord& record = impl_->check_token(plan, token, args.reserve);
     if (record.consumed) throw Error(ErrorCode::state, "token: its backward has run already, run forward again");
     Backend& backend = impl_->device.backend();
-    check(plan, args, backend.shares_host_memory());
+    check(plan, args, backend);
     record.consumed = true;
     const Pass pass{backend,
                     plan,
@@ -163,7 +164,7 @@ void Rnn::states_after(const Plan& plan, const ForwardToken& token, std::int64_t
     impl_->check_plan(plan);
     impl_->check_token(plan, token, token.reserve);
     require(step >= 0 && step <= plan.extent.steps, "step", step, "must be in [0, T]");
-    check_states(plan, "states", states);
+    check_states(plan, impl_->device.backend(), "states", states);
     const ElementBytes bytes(plan.spec.precision);
     for (std::size_t i = 0; i < states.size(); ++i) {
         if (!states[i].data) continue;
