@@ -1,0 +1,68 @@
+#pragma once
+/// What a Network holds, shared by the files that define its members.
+#include <optional>
+
+#include "model/device_buffer.hpp"
+#include "model/network_plan.hpp"
+
+namespace rondo {
+
+struct NetworkState::Impl {
+    struct Part {
+        std::string name;
+        DType dtype;
+        std::int64_t width, offset;
+        std::size_t node, state;
+    };
+    Device device;
+    std::int64_t batch;
+    std::vector<Part> parts;
+    model::DeviceBuffer buffer;
+
+    Shape shape(const Part& part) const { return {batch, part.width}; }
+    std::int64_t bytes(const Part& part) const { return batch * part.width * size_of(part.dtype); }
+};
+
+struct Network::Impl {
+    Impl(Device on, NetworkSpec described);
+
+    Device device;
+    NetworkSpec spec;
+    model::Graph graph;
+    model::DeviceBuffer parameters, gradients, arena;
+    model::DeviceBuffer random;   ///< RandomState, one a node
+    model::DeviceBuffer sums;     ///< double, one a node: the losses
+    model::DeviceBuffer counted;  ///< i64, one a node
+    std::vector<RandomState> random_staged;
+    std::vector<double> sums_read;
+    std::vector<std::unique_ptr<model::NetworkPlan>> plans;
+    std::vector<model::InputExtent> wanted;  ///< scratch of find_plan
+    std::vector<std::vector<void*>> carried;  ///< one a node: where its states lie
+    std::vector<char> block_written;
+
+    // Of the last forward.
+    enum class Phase { none, forward, loss, backward };
+    Phase phase = Phase::none;
+    model::NetworkPlan* current = nullptr;
+    std::vector<double> loss_scales;          ///< one a node
+    std::vector<std::int64_t> loss_counted;  ///< one a node
+    bool parameters_dirty = true;
+
+    Backend& backend() const noexcept { return device.backend(); }
+    std::int64_t element() const noexcept { return size_of(spec.precision.storage); }
+
+    model::NetworkPlan& find_plan(std::span<const Sequence> inputs, Mode mode);
+    void upload(std::span<const Sequence> inputs, Stream stream);
+    void upload_input(std::size_t i, const Sequence& input, Stream stream);
+    void prepare(Stream stream);
+    model::Call call(std::size_t node, Stream stream);
+    void point_carried(const NetworkState* state);
+    void run_loss(std::size_t node, Reduction reduction, std::int64_t begin, Stream stream);
+    void add_scratch(std::size_t node, Stream stream);
+    void backward_node(std::size_t node, Stream stream);
+    const model::PlannedValue& planned_value(std::string_view name) const;
+    HostTensor download(std::string name, const ConstView& view, Stream stream) const;
+    std::vector<HostTensor> download_array(const std::byte* array, Stream stream) const;
+};
+
+}  // namespace rondo

@@ -1,0 +1,77 @@
+#pragma once
+/// A network at one extent: shapes, places in the arena, and who writes which gradient.
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "model/graph.hpp"
+
+namespace rondo::model {
+
+/// What a plan depends on, for one input.
+struct InputExtent {
+    bool present = false, ragged = false;
+    Shape shape;
+    friend bool operator==(const InputExtent&, const InputExtent&) = default;
+};
+
+/// A gradient that a node's backward writes: straight to its value's gradient if it is the first to, otherwise to
+/// scratch, to be added.
+struct GradientEdge {
+    int input;  ///< port
+    std::int64_t scratch = kNoBuffer;
+};
+
+struct PlannedNode {
+    bool active = false;    ///< false: a loss without its target
+    bool backward = false;  ///< lies between a parameter and a loss
+    std::unique_ptr<PlannedModule> module;
+    std::vector<GradientEdge> edges;
+    // Pointers into the arena, set by NetworkPlan::bind.
+    std::vector<Place> inputs, outputs;
+    std::vector<BlockPlace> blocks;
+};
+
+struct PlannedValue {
+    bool present = false;
+    ValueInfo info;
+    std::int64_t data = kNoBuffer, gradient = kNoBuffer;
+    bool data_reused = false;        ///< a reader writes over it in forward
+    bool replaced = false;           ///< its own or a reader's gradient takes its place in training
+    bool gradient_replaced = false;  ///< the gradient of what it was made of takes its gradient's place
+};
+
+struct PlannedInput {
+    std::int64_t lengths = kNoBuffer;        ///< i64 [B]
+    std::vector<std::int32_t> staged;        ///< ids with padding made safe; only ragged
+    std::vector<std::int64_t> targets_before;  ///< [T+1]: targets (elements) that count before step t; only targets
+};
+
+/// Immutable once built, but for pointers and staging.
+struct NetworkPlan {
+    NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode mode, std::vector<InputExtent> extents);
+
+    Mode mode;
+    std::vector<InputExtent> extents;
+    Ledger ledger;
+    std::vector<PlannedValue> values;
+    std::vector<PlannedInput> inputs;
+    std::vector<PlannedNode> nodes;
+    std::vector<int> backward_order;  ///< the losses, then the other nodes from last to first
+    std::vector<const std::int64_t*> lengths;  ///< device memory, set by bind
+    std::int64_t batch = 0;           ///< rows of the carried states; 0: no stack carries any
+
+    /// Points everything into an arena of ledger.bytes().
+    void bind(const Graph& graph, std::byte* arena, std::byte* parameters, std::byte* gradients, std::int64_t element);
+    std::byte* arena = nullptr;
+
+private:
+    void infer_inputs(const Graph& graph, const NetworkSpec& spec);
+    void infer_node(const Graph& graph, std::size_t n);
+    void mark_backward(const Graph& graph);
+    void place_values(const Graph& graph);
+    void place_gradients(const Graph& graph);
+    void plan_modules(const Graph& graph);
+};
+
+}  // namespace rondo::model
