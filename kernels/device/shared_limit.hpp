@@ -1,0 +1,39 @@
+#pragma once
+/// Permission for a kernel to have more than 48 KB of dynamic shared memory.
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <mutex>
+#include <vector>
+
+namespace rondo::device {
+
+/// Asks CUDA once for each kernel and device, and again only where a launch needs more than was asked for before.
+inline cudaError_t allow_shared_memory(const void* kernel, std::size_t bytes) {
+    struct Allowed {
+        const void* kernel;
+        int device;
+        std::size_t bytes;
+    };
+    static std::mutex mutex;
+    static std::vector<Allowed> list;
+
+    int device = 0;
+    if (const cudaError_t status = cudaGetDevice(&device); status != cudaSuccess) return status;
+    const std::lock_guard lock(mutex);
+    Allowed* entry = nullptr;
+    for (Allowed& known : list)
+        if (known.kernel == kernel && known.device == device) entry = &known;
+    if (entry != nullptr && entry->bytes >= bytes) return cudaSuccess;
+
+    const cudaError_t status =
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
+    if (status != cudaSuccess) return status;
+    if (entry != nullptr)
+        entry->bytes = bytes;
+    else
+        list.push_back({kernel, device, bytes});
+    return cudaSuccess;
+}
+
+}  // namespace rondo::device
