@@ -74,7 +74,7 @@ if [ -n "$refusal" ]; then
     exit 1
 fi
 
-"${as_root[@]}" apt-get -qq update
+"${as_root[@]}" apt-get -qq update || echo "setup: the package lists could not be renewed; trying those there are" >&2
 for package in "${optional[@]}"; do
     if apt-cache show "$package" > /dev/null 2>&1; then missing+=("$package"); fi
 done
