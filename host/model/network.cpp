@@ -110,7 +110,7 @@ void Network::set_random(RandomState state, Stream stream) {
 void Network::forward(std::span<const Sequence> inputs, Mode mode, const NetworkState* from, Stream stream) {
     Impl& m = *impl_;
     model::NetworkPlan& plan = m.find_plan(inputs, mode);
-    if (from && from->batch() != plan.batch)
+    if (from && plan.batch > 0 && from->batch() != plan.batch)
         refuse("from", from->batch(), detail::concat("must be a state of ", plan.batch, " rows"));
     m.phase = Impl::Phase::none;
     m.current = &plan;
@@ -134,7 +134,9 @@ void Network::Impl::run_loss(std::size_t n, Reduction reduction, std::int64_t be
     loss_counted[n] = before.back() - before[static_cast<std::size_t>(begin)];
     switch (reduction) {
         case Reduction::sum: loss_scales[n] = 1; break;
-        case Reduction::mean: loss_scales[n] = loss_counted[n] > 0 ? 1 / static_cast<double>(loss_counted[n]) : 0; break;
+        case Reduction::mean:
+            loss_scales[n] = loss_counted[n] > 0 ? 1 / static_cast<double>(loss_counted[n]) : 0;
+            break;
         case Reduction::mean_of_batch: loss_scales[n] = 1 / static_cast<double>(prediction.batch()); break;
     }
     model::Call call = this->call(n, stream);

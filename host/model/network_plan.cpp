@@ -49,7 +49,8 @@ void NetworkPlan::infer_inputs(const Graph& graph, const NetworkSpec& spec) {
         value.info = {input.dtype, extent.shape, extent.ragged ? static_cast<int>(i) : -1};
         value.data = ledger.book(Kind::input, input.name, value.info.bytes());
         if (extent.ragged) {
-            inputs[i].lengths = ledger.book(Kind::input, input.name + ".lengths", extent.shape[1] * size_of(DType::i64));
+            inputs[i].lengths =
+                ledger.book(Kind::input, input.name + ".lengths", extent.shape[1] * size_of(DType::i64));
             if (input.width == 0) inputs[i].staged.resize(static_cast<std::size_t>(extent.shape.size()));
         }
         if (graph.inputs[i].is_target)
@@ -96,8 +97,9 @@ void NetworkPlan::mark_backward(const Graph& graph) {
             if (v == kAbsentValue || !graph.values[at(v)].differentiable) continue;
             GradientEdge edge{static_cast<int>(i)};
             if (wanted[at(v)])
-                edge.scratch = ledger.book(Kind::gradient, detail::concat("d", graph.values[at(v)].name, ".of_", node.name),
-                                           values[at(v)].info.bytes());
+                edge.scratch =
+                    ledger.book(Kind::gradient, detail::concat("d", graph.values[at(v)].name, ".of_", node.name),
+                                values[at(v)].info.bytes());
             wanted[at(v)] = 1;
             planned.edges.push_back(edge);
         }

@@ -68,7 +68,7 @@ void Network::Impl::point_carried(const NetworkState* state) {
 void Network::keep_state(std::int64_t step, NetworkState& to, Stream stream) const {
     Impl& m = *impl_;
     if (m.phase == Impl::Phase::none) throw Error(ErrorCode::state, "keep_state: must follow a forward");
-    if (to.batch() != m.current->batch)
+    if (m.current->batch > 0 && to.batch() != m.current->batch)
         refuse("to", to.batch(), detail::concat("must be a state of ", m.current->batch, " rows"));
     // Modules keep what they began from, so `to` may be that; only the null entries of `carried` matter to them now.
     std::vector<void*> list;

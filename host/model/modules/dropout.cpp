@@ -9,7 +9,8 @@ constexpr std::uint64_t kSite = 0;
 
 class PlannedDropout final : public PlannedModule {
 public:
-    PlannedDropout(const DropoutSpec& spec, Mode mode) : spec_(spec), active_(mode == Mode::training && spec.rate > 0) {}
+    PlannedDropout(const DropoutSpec& spec, Mode mode)
+        : spec_(spec), active_(mode == Mode::training && spec.rate > 0) {}
 
     void forward(Call& call) override {
         const Place &x = call.inputs[0], &y = call.outputs[0];

@@ -92,7 +92,8 @@ public:
             core_.rnn.states_after(plan_, token_, step, views_, call.stream);
         } else {
             if (step != plan_.extent.steps)
-                refuse("step", step, detail::concat("must be 0 or ", plan_.extent.steps, " after an inference forward"));
+                refuse("step", step,
+                       detail::concat("must be 0 or ", plan_.extent.steps, " after an inference forward"));
             for (std::size_t i = 0; i < to.size(); ++i)
                 if (to[i])
                     call.backend.copy(to[i], call.arena + kept_[i], static_cast<std::size_t>(bytes(i)), call.stream);
@@ -158,7 +159,8 @@ public:
         validate(spec);
         Program program;
         lay_out(spec, layout_, program);
-        for (const LayerSpec& layer : spec.layers) forward_only_ = forward_only_ && layer.direction == Direction::forward;
+        for (const LayerSpec& layer : spec.layers)
+            forward_only_ = forward_only_ && layer.direction == Direction::forward;
     }
 
     std::vector<ParameterBlock> blocks() const override {
