@@ -1,0 +1,79 @@
+#pragma once
+/// The CPU behind the backend interface: f32 and f64, one pool of threads, instructions chosen at run time.
+/// Everything is done when a call returns; streams are ignored.
+#include "cpu/isa.hpp"
+#include "cpu/thread_pool.hpp"
+#include "scheduler/backend.hpp"
+
+namespace rondo {
+
+namespace cpu {
+struct Table;  // cpu/table.hpp: what is compiled once for each instruction set
+struct Context;
+}
+
+class CpuBackend final : public Backend {
+public:
+    /// 0 threads: one for each core this process may use. Throws Error when negative.
+    explicit CpuBackend(int threads = 0);
+    /// The same with an instruction set of the caller's choice. Throws Error (unsupported) where it does not run.
+    CpuBackend(int threads, cpu::Isa isa);
+    ~CpuBackend() override;
+
+    std::string_view name() const override;
+    std::string description() const override;
+    void check(Precision precision) const override;
+    const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const override;
+    std::string algorithm(const LayerSpec& layer, const Extent& extent) const override;
+
+    void* allocate(std::size_t bytes) override;
+    void free(void* p) noexcept override;
+    void zero(void* p, std::size_t bytes, Stream stream) override;
+    void copy(void* to, const void* from, std::size_t bytes, Stream stream) override;
+    void upload(void* to, const void* from_host, std::size_t bytes, Stream stream) override;
+    void download(void* to_host, const void* from, std::size_t bytes, Stream stream) override;
+    void synchronize(Stream stream) override;
+
+    void product(const Product& product, Stream stream) override;
+    std::int64_t packed_bytes(const Packing& packing) const override;
+    void pack(const Packing& packing, const void* w, void* packed, Stream stream) override;
+
+    void step_forward(const StepForward& step, Stream stream) override;
+    void project_forward(const ProjectForward& step, Stream stream) override;
+    void step_backward(const StepBackward& step, Stream stream) override;
+    void gradient_of_h(const GradientOfH& step, Stream stream) override;
+
+    void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
+                   const std::int64_t* lengths, Stream stream) override;
+    void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
+                 double rate, bool per_sequence, std::uint64_t site, const RandomState* random,
+                 const std::int64_t* lengths, Stream stream) override;
+    void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols,
+                     std::int64_t stride, bool accumulate, Stream stream) override;
+
+    void embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids, std::int64_t rows,
+                           std::int64_t cols, Stream stream) override;
+    void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids, std::int64_t rows,
+                            std::int64_t cols, std::int64_t classes, Stream stream) override;
+    void cross_entropy(const CrossEntropy& loss, Stream stream) override;
+    void squared_error(DType dtype, const void* prediction, const void* target, std::int64_t count, double* loss,
+                       void* dprediction, double scale, Stream stream) override;
+
+    void sum_of_squares(DType dtype, const void* x, std::int64_t count, double* sum, bool accumulate,
+                        Stream stream) override;
+    void scale(DType dtype, void* x, std::int64_t count, double factor, Stream stream) override;
+    void clamp(DType dtype, void* x, std::int64_t count, double limit, Stream stream) override;
+    void update(const Update& update, Stream stream) override;
+
+    cpu::ThreadPool& pool() noexcept { return pool_; }
+
+private:
+    cpu::Context context();
+
+    cpu::ThreadPool pool_;
+    cpu::Isa isa_;
+    const cpu::Table* table_;
+    void* scratch_;  // table_->scratch_bytes for each thread
+};
+
+}  // namespace rondo

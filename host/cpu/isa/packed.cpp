@@ -1,0 +1,116 @@
+#include "cpu/isa/packed.hpp"
+
+namespace rondo::cpu::RONDO_ISA {
+namespace {
+
+/// k is cut so that a piece of the weights and of the rows stays in the first-level cache while the rows go by.
+constexpr std::int64_t kPiece = 64;
+
+template <class T, int kRows, int kVectors>
+void multiply_rows(const Operands<T>& o, T* tile, std::int64_t row, bool first) {
+    Sums<T, kRows, kVectors> sums;
+    if (first)
+        sums.clear();
+    else
+        sums.load(tile, row);
+    sums.template multiply<false>(o);
+    sums.store(tile, row);
+}
+
+/// The kernel for 1 to tile_rows(kVectors) rows.
+template <class T, int kVectors, int kRows>
+void multiply_rest(std::int64_t rows, const Operands<T>& o, T* tile, std::int64_t row, bool first) {
+    if (rows >= kRows) {
+        multiply_rows<T, kRows, kVectors>(o, tile, row, first);
+    } else if constexpr (kRows > 1) {
+        multiply_rest<T, kVectors, kRows - 1>(rows, o, tile, row, first);
+    }
+}
+
+template <class T, int kVectors>
+void multiply_vectors(const Operands<T>& all, std::int64_t rows, T* tile, std::int64_t row) {
+    constexpr int kRows = tile_rows(kVectors);
+    for (std::int64_t k = 0; k == 0 || k < all.k; k += kPiece) {
+        Operands<T> o = all;
+        o.k = all.k - k < kPiece ? all.k - k : kPiece;
+        for (int v = 0; v < kVectors; ++v) o.b[v] += k * o.b_step;
+        for (std::int64_t r = 0; r < rows; r += kRows) {
+            o.a = all.a + r * all.a_row + k;
+            T* to = tile + r * row;
+            if (rows - r >= kRows)
+                multiply_rows<T, kRows, kVectors>(o, to, row, k == 0);
+            else
+                multiply_rest<T, kVectors, kRows - 1>(rows - r, o, to, row, k == 0);
+        }
+    }
+}
+
+}  // namespace
+
+template <class T>
+void multiply_packed(const T* a, std::int64_t a_stride, std::int64_t rows, const Packed<T>& w, std::int64_t block,
+                     std::int64_t blocks, T* tile) {
+    const int vectors = static_cast<int>(blocks) * w.gates;
+    const std::int64_t row = vectors * kLanes<T>;
+    Operands<T> o{a, a_stride, 1, {}, w.gates * kLanes<T>, w.k};
+    for (int first = 0; first < vectors; first += kMaxVectors) {
+        const int count = vectors - first < kMaxVectors ? vectors - first : kMaxVectors;
+        for (int v = 0; v < count; ++v)
+            o.b[v] = w.values + (block + (first + v) / w.gates) * w.block_stride() + (first + v) % w.gates * kLanes<T>;
+        T* to = tile + first * kLanes<T>;
+        switch (count) {
+            case 1: multiply_vectors<T, 1>(o, rows, to, row); break;
+            case 2: multiply_vectors<T, 2>(o, rows, to, row); break;
+            case 3: multiply_vectors<T, 3>(o, rows, to, row); break;
+            default: multiply_vectors<T, 4>(o, rows, to, row); break;
+        }
+    }
+}
+
+template void multiply_packed<float>(const float*, std::int64_t, std::int64_t, const Packed<float>&, std::int64_t,
+                                     std::int64_t, float*);
+template void multiply_packed<double>(const double*, std::int64_t, std::int64_t, const Packed<double>&, std::int64_t,
+                                      std::int64_t, double*);
+
+template <class T>
+std::int64_t packed_bytes(const Packing& p) {
+    const bool gates = p.kind == Packing::Kind::gates;
+    const std::int64_t outputs = gates ? p.units : p.cols;
+    const std::int64_t values = (outputs + kLanes<T> - 1) / kLanes<T> * kLanes<T> * p.gates * (gates ? p.cols : p.units);
+    return (values * static_cast<std::int64_t>(sizeof(T)) + 63) / 64 * 64;
+}
+
+template <class T>
+void pack(const Packing& p, const void* w, void* packed, const Context& context) {
+    constexpr std::int64_t kL = kLanes<T>;
+    const T* from = static_cast<const T*>(w);
+    T* const out = static_cast<T*>(packed);
+    const bool gates = p.kind == Packing::Kind::gates;
+    const std::int64_t outputs = gates ? p.units : p.cols;
+    const std::int64_t k_count = gates ? p.cols : p.gates * p.units, width = (gates ? p.gates : 1) * kL;
+    context.pool.parallel_for((outputs + kL - 1) / kL, 1 + (1 << 14) / (k_count * width + 1),
+                              [=](std::int64_t begin, std::int64_t end, int) {
+        for (std::int64_t block = begin; block < end; ++block) {
+            T* to = out + block * k_count * width;
+            const std::int64_t units = outputs - block * kL < kL ? outputs - block * kL : kL;
+            if (gates) {
+                for (std::int64_t g = 0; g < p.gates; ++g)
+                    for (std::int64_t lane = 0; lane < kL; ++lane) {
+                        const T* row = from + (g * p.units + block * kL + lane) * p.cols;
+                        for (std::int64_t k = 0; k < k_count; ++k) to[k * width + g * kL + lane] = lane < units ? row[k] : T(0);
+                    }
+            } else {
+                for (std::int64_t k = 0; k < k_count; ++k)
+                    for (std::int64_t lane = 0; lane < kL; ++lane)
+                        to[k * kL + lane] = lane < units ? from[k * p.cols + block * kL + lane] : T(0);
+            }
+        }
+    });
+}
+
+template std::int64_t packed_bytes<float>(const Packing&);
+template std::int64_t packed_bytes<double>(const Packing&);
+template void pack<float>(const Packing&, const void*, void*, const Context&);
+template void pack<double>(const Packing&, const void*, void*, const Context&);
+
+}  // namespace rondo::cpu::RONDO_ISA

@@ -1,0 +1,180 @@
+// C = op(A)·op(B) by blocks, both packed.
+#include "cpu/isa/product.hpp"
+
+namespace rondo::cpu::RONDO_ISA {
+namespace {
+
+constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+constexpr std::int64_t up_to_multiple(std::int64_t n, std::int64_t of) { return (n + of - 1) / of * of; }
+
+/// Multiply-adds below which another thread costs more than it brings.
+constexpr std::int64_t kGrain = 1 << 18;
+
+/// An operand with both its strides: element (i, j) at p[i·row + j·col].
+template <class T>
+struct Matrix {
+    const T* p;
+    std::int64_t row, col;
+    const T* at(std::int64_t i, std::int64_t j) const { return p + i * row + j * col; }
+};
+
+/// A part of C.
+struct Part {
+    std::int64_t m0, m1, n0, n1;
+};
+
+/// Rows [m0, m0+m) by k of A as [panel][k][row]; the last panel has only as many rows as there are.
+template <class T>
+void pack_a(const Matrix<T>& a, std::int64_t m, std::int64_t k, T* to) {
+    for (std::int64_t i = 0; i < m; i += Blocking<T>::kRows) {
+        const std::int64_t rows = smaller(Blocking<T>::kRows, m - i);
+        const T* const from = a.at(i, 0);
+        for (std::int64_t j = 0; j < k; ++j)
+            for (std::int64_t r = 0; r < rows; ++r) *to++ = from[r * a.row + j * a.col];
+    }
+}
+
+/// k by n of B as [panel][k][column], the last panel padded with zeros.
+template <class T>
+void pack_b(const Matrix<T>& b, std::int64_t k, std::int64_t n, T* to) {
+    constexpr std::int64_t kCols = Blocking<T>::kCols;
+    for (std::int64_t j = 0; j < n; j += kCols) {
+        const std::int64_t cols = smaller(kCols, n - j);
+        const T* const from = b.at(0, j);
+        for (std::int64_t i = 0; i < k; ++i) {
+            for (std::int64_t c = 0; c < cols; ++c) to[i * kCols + c] = from[i * b.row + c * b.col];
+            for (std::int64_t c = cols; c < kCols; ++c) to[i * kCols + c] = T(0);
+        }
+        to += k * kCols;
+    }
+}
+
+/// What a tile's sums are added to.
+template <class T>
+struct Sink {
+    T* c;
+    std::int64_t stride;
+    const T* bias;  // of the tile's columns, or null
+    bool add;       // to what C holds
+};
+
+template <class T, bool kWhole>
+RONDO_HD void finish(const Pack<T>& sum, const Sink<T>& sink, int row, int col, int n) {
+    T* const c = sink.c + row * sink.stride + col;
+    Pack<T> value = sum;
+    if (sink.bias) value = value + load<kWhole>(sink.bias + col, n);
+    if (sink.add) value = load<kWhole>(c, n) + value;
+    store<kWhole>(value, c, n);
+}
+
+template <class T, int kRows>
+void multiply_tile(const T* a, const T* b, std::int64_t k, const Sink<T>& sink, std::int64_t cols) {
+    constexpr int kVectors = Blocking<T>::kVectors, kL = kLanes<T>;
+    Operands<T> o{a, 1, kRows, {}, Blocking<T>::kCols, k};
+    for (int v = 0; v < kVectors; ++v) o.b[v] = b + v * kL;
+    Sums<T, kRows, kVectors> sums;
+    sums.clear();
+    sums.template multiply<true>(o);
+    if (cols >= Blocking<T>::kCols) {
+        RONDO_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+            RONDO_UNROLL
+            for (int v = 0; v < kVectors; ++v) finish<T, true>(sums.at[r][v], sink, r, v * kL, kL);
+        }
+        return;
+    }
+    RONDO_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+        RONDO_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+            const int n = static_cast<int>(cols) - v * kL;
+            if (n >= kL)
+                finish<T, true>(sums.at[r][v], sink, r, v * kL, kL);
+            else if (n > 0)
+                finish<T, false>(sums.at[r][v], sink, r, v * kL, n);
+        }
+    }
+}
+
+template <class T, int kRows = Blocking<T>::kRows>
+void multiply_rows(std::int64_t rows, const T* a, const T* b, std::int64_t k, const Sink<T>& sink, std::int64_t cols) {
+    if (rows >= kRows) {
+        multiply_tile<T, kRows>(a, b, k, sink, cols);
+    } else if constexpr (kRows > 1) {
+        multiply_rows<T, kRows - 1>(rows, a, b, k, sink, cols);
+    }
+}
+
+/// One part of C, with scratch of its own.
+template <class T>
+void multiply_part(const Product& p, const Matrix<T>& a, const Matrix<T>& b, const Part& part, T* scratch) {
+    using B = Blocking<T>;
+    T* const packed_a = scratch;
+    T* const packed_b = scratch + B::kValuesOfA;
+    const T* const bias = static_cast<const T*>(p.bias);
+    for (std::int64_t m = part.m0; m < part.m1; m += B::kM) {
+        const std::int64_t rows = smaller(B::kM, part.m1 - m);
+        for (std::int64_t k = 0; k == 0 || k < p.k; k += B::kK) {
+            const std::int64_t depth = smaller(B::kK, p.k - k);
+            pack_a(Matrix<T>{a.at(m, k), a.row, a.col}, rows, depth, packed_a);
+            for (std::int64_t n = part.n0; n < part.n1; n += B::kN) {
+                const std::int64_t cols = smaller(B::kN, part.n1 - n);
+                pack_b(Matrix<T>{b.at(k, n), b.row, b.col}, depth, cols, packed_b);
+                for (std::int64_t i = 0; i < rows; i += B::kRows)
+                    for (std::int64_t j = 0; j < cols; j += B::kCols) {
+                        T* const c = static_cast<T*>(p.c) + (m + i) * p.c_stride + n + j;
+                        const Sink<T> sink{c, p.c_stride, bias && k == 0 ? bias + n + j : nullptr, p.accumulate || k > 0};
+                        multiply_rows<T>(smaller(B::kRows, rows - i), packed_a + i * depth, packed_b + j * depth, depth,
+                                         sink, cols - j);
+                    }
+            }
+        }
+    }
+}
+
+/// How many parts C's rows and columns are cut into: what the threads pack twice is least.
+struct Grid {
+    std::int64_t rows = 1, cols = 1;
+};
+Grid grid_of(std::int64_t m, std::int64_t n, std::int64_t tile_m, std::int64_t tile_n, std::int64_t parts) {
+    Grid best;
+    std::int64_t best_cost = -1;
+    for (std::int64_t rows = 1; rows <= parts; ++rows) {
+        const std::int64_t cols = parts / rows;
+        const std::int64_t part_m = up_to_multiple((m + rows - 1) / rows, tile_m);
+        const std::int64_t part_n = up_to_multiple((n + cols - 1) / cols, tile_n);
+        const std::int64_t cost = part_m * part_n + 16 * (part_m + part_n);  // packing one costs about 16 multiply-adds
+        if (best_cost < 0 || cost < best_cost) {
+            best = {rows, cols};
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+}  // namespace
+
+template <class T>
+void product(const Product& p, const Context& context) {
+    using B = Blocking<T>;
+    if (p.m <= 0 || p.n <= 0 || product_of_few_rows<T>(p, context)) return;
+    const Matrix<T> a{static_cast<const T*>(p.a), p.a_transposed ? 1 : p.a_stride, p.a_transposed ? p.a_stride : 1};
+    const Matrix<T> b{static_cast<const T*>(p.b), p.b_transposed ? 1 : p.b_stride, p.b_transposed ? p.b_stride : 1};
+    const std::int64_t worth = 1 + p.m * p.n * p.k / kGrain;
+    const Grid grid = grid_of(p.m, p.n, B::kRows, B::kCols, smaller(context.pool.threads(), worth));
+    const std::int64_t tiles_m = (p.m + B::kRows - 1) / B::kRows, tiles_n = (p.n + B::kCols - 1) / B::kCols;
+    context.pool.parallel_for(grid.rows * grid.cols, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+        T* const scratch = reinterpret_cast<T*>(context.scratch + static_cast<std::size_t>(thread) * context.scratch_bytes);
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t r = i / grid.cols, c = i % grid.cols;
+            const Part part{tiles_m * r / grid.rows * B::kRows, smaller(p.m, tiles_m * (r + 1) / grid.rows * B::kRows),
+                            tiles_n * c / grid.cols * B::kCols, smaller(p.n, tiles_n * (c + 1) / grid.cols * B::kCols)};
+            multiply_part<T>(p, a, b, part, scratch);
+        }
+    });
+}
+
+template void product<float>(const Product&, const Context&);
+template void product<double>(const Product&, const Context&);
+
+}  // namespace rondo::cpu::RONDO_ISA
