@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include <rondo/convert.hpp>
@@ -36,9 +37,10 @@ void read_at(int file, const std::string& path, std::int64_t offset, void* to, s
 }
 
 /// The checksum of the open file, or nothing where its header is not laid out as ours.
-std::string checksum_of(int file, const std::string& path, std::string header, std::int64_t begin, std::int64_t end) {
+std::optional<std::string> checksum_of(int file, const std::string& path, std::string header, std::int64_t begin,
+                                       std::int64_t end) {
     using namespace files;
-    if (!header.starts_with(kChecksumPrefix)) return {};
+    if (!header.starts_with(kChecksumPrefix) || header.size() < kChecksumPrefix.size() + kChecksumDigits) return std::nullopt;
     std::fill_n(header.begin() + kChecksumPrefix.size(), kChecksumDigits, '0');
     std::uint32_t crc = crc32c(0, header.data(), header.size());
     std::vector<char> chunk(static_cast<std::size_t>(std::min(kChunk, end - begin)));
@@ -76,8 +78,8 @@ SafetensorsReader::SafetensorsReader(std::string path) : path_(std::move(path)) 
         files::Header parsed = files::parse_header(header, size - data_begin_, path_);
         tensors_ = std::move(parsed.tensors);
         metadata_ = std::move(parsed.metadata);
-        if (has_checksum() && metadata_.at(std::string(kChecksumKey)) !=
-                                  checksum_of(file_, path_, std::move(header), data_begin_, size))
+        if (has_checksum() && checksum_of(file_, path_, std::move(header), data_begin_, size) !=
+                                  metadata_.at(std::string(kChecksumKey)))
             fail(path_, "the checksum does not match: damaged, or changed by a program that kept " +
                             std::string(kChecksumKey) + " in its metadata");
     } catch (...) {

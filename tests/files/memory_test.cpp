@@ -17,9 +17,9 @@ namespace {
 
 std::atomic<std::int64_t> in_use{0}, peak{0};
 
-void* counted(std::size_t size) {
+void* counted(std::size_t size) noexcept {
     void* p = std::malloc(size ? size : 1);
-    if (!p) throw std::bad_alloc();
+    if (!p) return nullptr;
     const std::int64_t now = in_use += static_cast<std::int64_t>(malloc_usable_size(p));
     std::int64_t before = peak;
     while (before < now && !peak.compare_exchange_weak(before, now)) {
@@ -33,17 +33,24 @@ void uncounted(void* p) noexcept {
 
 }  // namespace
 
-void* operator new(std::size_t size) { return counted(size); }
-void* operator new[](std::size_t size) { return counted(size); }
+void* operator new(std::size_t size) {
+    if (void* p = counted(size)) return p;
+    throw std::bad_alloc();
+}
+void* operator new[](std::size_t size) { return operator new(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return counted(size); }
 void operator delete(void* p) noexcept { uncounted(p); }
 void operator delete[](void* p) noexcept { uncounted(p); }
 void operator delete(void* p, std::size_t) noexcept { uncounted(p); }
 void operator delete[](void* p, std::size_t) noexcept { uncounted(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { uncounted(p); }
+void operator delete[](void* p, const std::nothrow_t&) noexcept { uncounted(p); }
 
 namespace rondo {
 namespace {
 
-constexpr std::int64_t kHeader = 60'000'000;
+constexpr std::int64_t kHeader = 24'000'000;
 
 /// The peak while a file with this header is opened, less its size.
 std::int64_t excess(const std::string& header) {

@@ -80,11 +80,11 @@ TEST(SafetensorsMutation, HeadersOfRandomPiecesAreRefusedOrConsistent) {
         R"("c":{"dtype":"F32","shape":[0],"data_offsets":[4,4]})", "\"\\u0000\"", "\"\\ud800\"", " ", "\xff", "\\"};
     std::mt19937 random(20);
     int accepted = 0;
-    for (int round = 0; round < 200'000; ++round) {
+    for (int round = 0; round < 50'000; ++round) {
         std::string header = "{";
-        const std::size_t count = random() % 8;
+        const std::size_t count = random() % 6;
         for (std::size_t i = 0; i < count; ++i) {
-            if (i && random() % 2) header += ',';
+            if (i && random() % 4) header += ',';
             header += pieces[random() % pieces.size()];
         }
         header += '}';

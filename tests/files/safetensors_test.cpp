@@ -159,6 +159,7 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{R"({"__metadata__":{"a":{}}})", 0, "an object stands"},
         Damage{R"({"__metadata__":{"rondo.crc32c":"00000000"}})", 0, "checksum does not match"},
         Damage{R"({ "__metadata__":{"rondo.crc32c":"00000000"}})", 0, "checksum does not match"},
+        Damage{R"({ "__metadata__":{"rondo.crc32c":""}})", 0, "checksum does not match"},
         Damage{R"({"__metadata__":{"rondo.crc32c":""}})", 0, "checksum does not match"}));
 #undef ONE
 
