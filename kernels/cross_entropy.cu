@@ -1,0 +1,115 @@
+// loss += Σ_r log Σ_c e^(x[r,c] - max) + max - x[r,target];  dx = scale·(softmax(x) - onehot(target))
+//   one block a row at a time, rows in fixed shares: the maximum and the sum in one read of the row (each thread
+//   rescales its sum when its maximum moves), the gradient in a second
+//   x, dx [R,V] (dx may be x)   targets [R]: negative rows are left out, dx = 0 there
+//   a target beyond the classes makes the loss NaN
+//   traffic: 3·S bytes an element, the second read from the cache; losses in double and in order; deterministic
+#include <algorithm>
+
+#include "cross_entropy.hpp"
+#include "device/warp.cuh"
+#include "elements.cuh"
+#include "rondo/cell/math.hpp"
+
+namespace rondo::kernels {
+namespace {
+
+constexpr int kRowThreads = 256;
+constexpr std::int64_t kMostShares = 1024;
+
+}  // namespace
+
+struct LossShare {
+    double loss;
+    std::int64_t counted;
+};
+
+template <class C>
+struct SoftmaxSum {
+    C maximum, sum;
+};
+
+/// The row's softmax denominator, known to all threads.
+template <class S>
+RONDO_DEVICE SoftmaxSum<Compute<S>> softmax_of(const S* x, std::int64_t classes) {
+    using C = Compute<S>;
+    C maximum = -static_cast<C>(HUGE_VAL), sum = 0;
+#pragma unroll 1
+    for (std::int64_t i = threadIdx.x; i < classes; i += kRowThreads) {
+        const C v = to_compute(x[i]);
+        if (v > maximum) {
+            sum = sum * math::exp(maximum - v) + C(1);
+            maximum = v;
+        } else {
+            sum += math::select(v == maximum, C(1), math::exp(v - maximum));  // of infinities too; NaN goes through
+        }
+    }
+    const C all = device::block_max<kRowThreads>(maximum);
+    if (sum != C(0)) sum *= math::select(maximum == all, C(1), math::exp(maximum - all));
+    return {all, device::block_sum<kRowThreads>(sum)};
+}
+
+template <class S>
+__global__ void __launch_bounds__(kRowThreads)
+    cross_entropy_rows(LossShare* shares, const S* logits, const std::int32_t* targets, std::int64_t rows,
+                       std::int64_t classes, S* dlogits, double scale) {
+    using C = Compute<S>;
+    LossShare share{0, 0};
+    for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
+        const S* const x = logits + row * classes;
+        S* const dx = dlogits == nullptr ? nullptr : dlogits + row * classes;
+        const std::int32_t target = targets[row];
+        if (target < 0) {
+            if (dx != nullptr)
+                for (std::int64_t i = threadIdx.x; i < classes; i += kRowThreads) dx[i] = to_storage<S>(0);
+            continue;
+        }
+        const SoftmaxSum<C> softmax = softmax_of(x, classes);
+        if (threadIdx.x == 0) {
+            const double hit = target < classes ? static_cast<double>(to_compute(x[target])) : nan("");
+            share.loss += log(static_cast<double>(softmax.sum)) + (static_cast<double>(softmax.maximum) - hit);
+            ++share.counted;
+        }
+        if (dx == nullptr) continue;
+        __syncthreads();  // x[target] has been read
+        const C factor = static_cast<C>(scale) / softmax.sum;
+#pragma unroll 1
+        for (std::int64_t i = threadIdx.x; i < classes; i += kRowThreads) {
+            const C p = math::exp(to_compute(x[i]) - softmax.maximum) * factor;
+            dx[i] = to_storage<S>(i == target ? p - static_cast<C>(scale) : p);
+        }
+    }
+    if (threadIdx.x == 0) shares[blockIdx.x] = share;
+}
+
+/// One thread: there are at most kMostShares of them.
+static __global__ void __launch_bounds__(1)
+    add_loss_shares(double* loss, std::int64_t* counted, const LossShare* shares, std::int64_t count) {
+    LossShare sum{0, 0};
+    for (std::int64_t i = 0; i < count; ++i) {
+        sum.loss += shares[i].loss;
+        sum.counted += shares[i].counted;
+    }
+    *loss += sum.loss;
+    *counted += sum.counted;
+}
+
+std::int64_t cross_entropy_scratch() { return kMostShares * static_cast<std::int64_t>(sizeof(LossShare)); }
+
+void cross_entropy(const CrossEntropyRows& a, void* scratch, cudaStream_t stream) {
+    if (a.rows == 0) return;
+    const std::int64_t shares = std::min(a.rows, kMostShares);
+    auto* const partial = static_cast<LossShare*>(scratch);
+    with_storage(a.dtype, [&]<class S>() {
+        device::launch({.kernel = "cross_entropy_rows",
+                        .grid = dim3(static_cast<unsigned>(shares)),
+                        .block = kRowThreads,
+                        .stream = stream},
+                       cross_entropy_rows<S>, partial, static_cast<const S*>(a.logits), a.targets, a.rows, a.classes,
+                       static_cast<S*>(a.dlogits), a.scale);
+    });
+    device::launch({.kernel = "add_loss_shares", .stream = stream}, add_loss_shares, a.loss, a.counted, partial,
+                   shares);
+}
+
+}  // namespace rondo::kernels

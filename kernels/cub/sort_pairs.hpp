@@ -1,0 +1,18 @@
+#pragma once
+/// Sorting by CUB. These files are compiled by nvcc alone; a program that runs kernels on the CPU defines the same
+/// functions itself.
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rondo::kernels {
+
+/// Bytes of scratch that sort_pairs takes for up to `count` pairs.
+std::size_t sort_pairs_scratch(std::int64_t count);
+
+/// (keys_out, values_out) = (keys, values) sorted by key, pairs of equal keys in the order given.
+void sort_pairs(const std::int32_t* keys, std::int32_t* keys_out, const std::int32_t* values, std::int32_t* values_out,
+                std::int64_t count, void* scratch, std::size_t scratch_bytes, cudaStream_t stream);
+
+}  // namespace rondo::kernels

@@ -1,0 +1,58 @@
+// out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0, and 0 where t >= lengths[b]
+//   keep from Philox (rondo/philox.hpp): one draw serves four neighbouring elements, which one thread takes
+//   x, out [T,B,I]   seed, step in device memory   deterministic, the same bits as on the CPU
+//   traffic: 2·S bytes an element; with 20 rounds of Philox for four elements nearly compute-bound
+#include "elements.cuh"
+#include "rondo/philox.hpp"
+#include "rows.hpp"
+
+namespace rondo::kernels {
+
+struct Dropout {
+    std::int64_t drawn, repeats;  ///< elements that have a mask of their own, and how many times it serves
+    std::int64_t batch, cols;
+    double rate;
+    std::uint64_t site;
+    const std::uint64_t *seed, *step;
+    const std::int64_t* lengths;
+};
+
+template <class S>
+__global__ void __launch_bounds__(kThreads) dropout_kernel(const Dropout a, S* out, const S* x) {
+    using C = Compute<S>;
+    const DropoutMask mask = dropout_mask(*a.seed, *a.step, a.site, a.rate);
+    const C factor = a.rate < 1 ? static_cast<C>(1 / (1 - a.rate)) : C(0);
+    const std::int64_t groups = (a.drawn + 3) / 4;
+    for (std::int64_t i = global_thread(); i < groups * a.repeats; i += grid_threads()) {
+        const Place group = place_of(i, groups);
+        const Philox4 words = mask.words(static_cast<std::uint64_t>(group.column));
+        for (int w = 0; w < 4; ++w) {
+            const std::int64_t element = group.column * 4 + w;
+            if (element >= a.drawn) break;
+            const std::int64_t at = group.row * a.drawn + element;
+            bool keep = mask.keeps(words.word[w]);
+            if (a.lengths != nullptr) {
+                const Place step = place_of(place_of(at, a.cols).row, a.batch);
+                keep = keep && takes(a.lengths, step.column, step.row);
+            }
+            out[at] = to_storage<S>(keep ? to_compute(x[at]) * factor : C(0));
+        }
+    }
+}
+
+void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
+             double rate, bool per_sequence, std::uint64_t site, const std::uint64_t* seed, const std::uint64_t* step,
+             const std::int64_t* lengths, cudaStream_t stream) {
+    if (steps * batch * cols == 0) return;
+    const std::int64_t drawn = (per_sequence ? 1 : steps) * batch * cols, repeats = per_sequence ? steps : 1;
+    with_storage(dtype, [&]<class S>() {
+        device::launch({.kernel = "dropout",
+                        .grid = striding_blocks(device::ceil_div(drawn, 4) * repeats),
+                        .block = kThreads,
+                        .stream = stream},
+                       dropout_kernel<S>, Dropout{drawn, repeats, batch, cols, rate, site, seed, step, lengths},
+                       static_cast<S*>(out), static_cast<const S*>(x));
+    });
+}
+
+}  // namespace rondo::kernels

@@ -1,0 +1,97 @@
+// out[r,:] = table[ids[r],:]
+// dtable[i,:] += Σ dout[r,:] over the rows r with ids[r] = i, in the order of r, without atomics: rows are sorted by id
+//   (stably, so that equal ids keep their order) and one block sums each run of equal ids
+//   out, dout [R,E]   table, dtable [V,E]   ids [R]
+//   traffic: 2·S bytes an element forward, S and 2·S a different id backward; deterministic
+#include <algorithm>
+
+#include "cub/sort_pairs.hpp"
+#include "elements.cuh"
+#include "embedding.hpp"
+
+namespace rondo::kernels {
+
+template <class S, int kCount>
+__global__ void __launch_bounds__(kThreads)
+    embedding_forward_kernel(S* out, const S* table, const std::int32_t* ids, std::int64_t rows, std::int64_t cols) {
+    for (std::int64_t i = global_thread() * kCount; i < rows * cols; i += grid_threads() * kCount) {
+        const Place at = place_of(i, cols);
+        Compute<S> value[kCount];
+        load(value, table + ids[at.row] * cols + at.column);
+        store(out + i, value);
+    }
+}
+
+/// numbers[i] = i
+static __global__ void __launch_bounds__(kThreads) count_up(std::int32_t* numbers, std::int64_t count) {
+    const std::int64_t i = global_thread();
+    if (i < count) numbers[i] = static_cast<std::int32_t>(i);
+}
+
+/// Block i sums the run of equal ids that begins at place i of the sorted rows, if one does.
+template <class S>
+__global__ void __launch_bounds__(kThreads)
+    add_runs(S* dtable, const S* dout, const std::int32_t* ids, const std::int32_t* order, std::int64_t count,
+             std::int64_t cols, std::int64_t classes) {
+    const std::int64_t begin = blockIdx.x;
+    const std::int32_t id = ids[begin];
+    if (begin > 0 && ids[begin - 1] == id) return;
+    if (id < 0 || id >= classes) return;
+    for (std::int64_t column = threadIdx.x; column < cols; column += kThreads) {
+        S* const to = dtable + id * cols + column;
+        Compute<S> sum = to_compute(*to);
+        for (std::int64_t i = begin; i < count && ids[i] == id; ++i) sum += to_compute(dout[order[i] * cols + column]);
+        *to = to_storage<S>(sum);
+    }
+}
+
+void embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids, std::int64_t rows,
+                       std::int64_t cols, cudaStream_t stream) {
+    if (rows * cols == 0) return;
+    with_storage(dtype, [&]<class S>() {
+        constexpr int kCount = kWide<S>;
+        const bool wide = cols % kCount == 0 && all_aligned<kCount>(sizeof(S), out, table);
+        device::launch({.kernel = "embedding_forward",
+                        .grid = striding_blocks(wide ? rows * cols / kCount : rows * cols),
+                        .block = kThreads,
+                        .stream = stream},
+                       wide ? embedding_forward_kernel<S, kCount> : embedding_forward_kernel<S, 1>,
+                       static_cast<S*>(out), static_cast<const S*>(table), ids, rows, cols);
+    });
+}
+
+namespace {
+
+constexpr std::int64_t kArray = kRowsOfSort * static_cast<std::int64_t>(sizeof(std::int32_t));
+
+}  // namespace
+
+std::int64_t embedding_backward_scratch() {
+    return 3 * kArray + static_cast<std::int64_t>(sort_pairs_scratch(kRowsOfSort));
+}
+
+void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids, std::int64_t rows,
+                        std::int64_t cols, std::int64_t classes, void* scratch, cudaStream_t stream) {
+    if (cols == 0) return;
+    auto* const base = static_cast<unsigned char*>(scratch);
+    auto* const numbers = reinterpret_cast<std::int32_t*>(base);
+    auto* const sorted = reinterpret_cast<std::int32_t*>(base + kArray);
+    auto* const order = reinterpret_cast<std::int32_t*>(base + 2 * kArray);
+    const std::size_t sort_bytes = sort_pairs_scratch(kRowsOfSort);
+    // Part after part, so that every sum takes its rows in order.
+    for (std::int64_t begin = 0; begin < rows; begin += kRowsOfSort) {
+        const std::int64_t count = std::min(rows - begin, kRowsOfSort);
+        device::launch(
+            {.kernel = "count_up", .grid = device::blocks_for(count, kThreads), .block = kThreads, .stream = stream},
+            count_up, numbers, count);
+        sort_pairs(ids + begin, sorted, numbers, order, count, base + 3 * kArray, sort_bytes, stream);
+        with_storage(dtype, [&]<class S>() {
+            device::launch(
+                {.kernel = "add_runs", .grid = device::blocks_for(count, 1), .block = kThreads, .stream = stream},
+                add_runs<S>, static_cast<S*>(dtable), static_cast<const S*>(dout) + begin * cols, sorted, order, count,
+                cols, classes);
+        });
+    }
+}
+
+}  // namespace rondo::kernels

@@ -1,0 +1,4 @@
+#include "pointwise/backward.cuh"
+
+template rondo::kernels::LaunchBackward rondo::kernels::find_backward<rondo::DType::bf16>(std::string_view,
+                                                                                          rondo::CellOptions, int);
