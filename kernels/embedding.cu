@@ -66,18 +66,16 @@ constexpr std::int64_t kArray = kRowsOfSort * static_cast<std::int64_t>(sizeof(s
 
 }  // namespace
 
-std::int64_t embedding_backward_scratch() {
-    return 3 * kArray + static_cast<std::int64_t>(sort_pairs_scratch(kRowsOfSort));
-}
-
 void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids, std::int64_t rows,
-                        std::int64_t cols, std::int64_t classes, void* scratch, cudaStream_t stream) {
+                        std::int64_t cols, std::int64_t classes, void* scratch, std::int64_t scratch_bytes,
+                        cudaStream_t stream) {
     if (cols == 0) return;
     auto* const base = static_cast<unsigned char*>(scratch);
     auto* const numbers = reinterpret_cast<std::int32_t*>(base);
     auto* const sorted = reinterpret_cast<std::int32_t*>(base + kArray);
     auto* const order = reinterpret_cast<std::int32_t*>(base + 2 * kArray);
-    const std::size_t sort_bytes = sort_pairs_scratch(kRowsOfSort);
+    require(scratch_bytes > 3 * kArray, "scratch", scratch_bytes, "must be more than the sorted arrays take");
+    const auto sort_bytes = static_cast<std::size_t>(scratch_bytes - 3 * kArray);
     // Part after part, so that every sum takes its rows in order.
     for (std::int64_t begin = 0; begin < rows; begin += kRowsOfSort) {
         const std::int64_t count = std::min(rows - begin, kRowsOfSort);

@@ -11,11 +11,11 @@ namespace rondo::kernels {
 void embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids, std::int64_t rows,
                        std::int64_t cols, cudaStream_t stream);
 
-/// Rows that embedding_backward sorts at once, and bytes of scratch it takes for that.
+/// Rows that embedding_backward sorts at once; it takes 4 MiB of scratch for that.
 inline constexpr std::int64_t kRowsOfSort = 65536;
-std::int64_t embedding_backward_scratch();
 /// Ids outside [0, classes) are left out.
 void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids, std::int64_t rows,
-                        std::int64_t cols, std::int64_t classes, void* scratch, cudaStream_t stream);
+                        std::int64_t cols, std::int64_t classes, void* scratch, std::int64_t scratch_bytes,
+                        cudaStream_t stream);
 
 }  // namespace rondo::kernels

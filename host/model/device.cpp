@@ -2,6 +2,9 @@
 
 #include "cpu/cpu_backend.hpp"
 #include "rondo/error.hpp"
+#if defined(RONDO_HAVE_CUDA)
+#include "cuda/make_backend.hpp"
+#endif
 
 namespace rondo {
 
@@ -11,10 +14,22 @@ Device::Device(std::shared_ptr<Backend> backend) : backend_(std::move(backend)) 
 
 Device Device::cpu(int threads) { return Device(std::make_shared<CpuBackend>(threads)); }
 
+#if defined(RONDO_HAVE_CUDA)
+Device Device::cuda(int ordinal) { return Device(rondo::cuda::make_backend(ordinal)); }
+#else
+Device Device::cuda(int) {
+    throw Error(ErrorCode::unsupported, "device = cuda: this build has no CUDA code (RONDO_CUDA=OFF), use cpu");
+}
+#endif
+
 Device Device::parse(std::string_view name) {
-    if (name == "auto" || name == "cpu") return cpu();
-    if (name == "cuda") throw Error(ErrorCode::unsupported, "device = cuda: this build runs on auto or cpu only");
-    refuse("device", name, "must be one of auto, cpu, cuda");
+    if (name == "cpu") return cpu();
+    if (name == "cuda") return cuda();
+    require(name == "auto", "device", name, "must be one of auto, cpu, cuda");
+#if defined(RONDO_HAVE_CUDA)
+    if (rondo::cuda::has_gpu()) return cuda();
+#endif
+    return cpu();
 }
 
 std::string_view Device::name() const { return backend_->name(); }

@@ -24,7 +24,11 @@ public:
     /// may use. Instructions are chosen at run time. Throws Error when threads is negative.
     static Device cpu(int threads = 0);
 
-    /// "auto", "cpu" or "cuda". Throws Error (unsupported) when this build or machine has no such device.
+    /// A GPU by its number. Throws Error (unsupported) when this build or machine has no such device.
+    static Device cuda(int ordinal = 0);
+
+    /// "auto" (a GPU if there is one), "cpu" or "cuda". Throws Error (unsupported) when this build or machine has no
+    /// such device.
     static Device parse(std::string_view name);
 
     std::string_view name() const;    ///< "cpu", ...

@@ -5,14 +5,6 @@
 
 namespace rondo::kernels {
 
-std::size_t sort_pairs_scratch(std::int64_t count) {
-    std::size_t bytes = 0;
-    const std::int32_t* const in = nullptr;
-    std::int32_t* const out = nullptr;
-    device::check(cub::DeviceRadixSort::SortPairs(nullptr, bytes, in, out, in, out, count), "sort_pairs");
-    return bytes;
-}
-
 void sort_pairs(const std::int32_t* keys, std::int32_t* keys_out, const std::int32_t* values, std::int32_t* values_out,
                 std::int64_t count, void* scratch, std::size_t scratch_bytes, cudaStream_t stream) {
     device::check(cub::DeviceRadixSort::SortPairs(scratch, scratch_bytes, keys, keys_out, values, values_out, count, 0,

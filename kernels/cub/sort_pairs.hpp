@@ -8,10 +8,8 @@
 
 namespace rondo::kernels {
 
-/// Bytes of scratch that sort_pairs takes for up to `count` pairs.
-std::size_t sort_pairs_scratch(std::int64_t count);
-
 /// (keys_out, values_out) = (keys, values) sorted by key, pairs of equal keys in the order given.
+/// Throws Error where the scratch is too small; 32 bytes a pair and 64 KiB are plenty.
 void sort_pairs(const std::int32_t* keys, std::int32_t* keys_out, const std::int32_t* values, std::int32_t* values_out,
                 std::int64_t count, void* scratch, std::size_t scratch_bytes, cudaStream_t stream);
 
