@@ -1,5 +1,7 @@
 #pragma once
 /// The recurrent language model as one description: embedding, stack, output layer, cross-entropy.
+#include <vector>
+
 #include "rondo/network.hpp"
 #include "rondo/text.hpp"
 
@@ -17,6 +19,9 @@ struct LanguageModelSpec {
     std::int64_t projection = 0;
     double dropout = 0;
     bool dropout_per_sequence = false;
+    /// Not empty: these forward layers, whatever they are, instead of `layers` alike of `cell` to `projection`;
+    /// `dropout` is then that of the last one's output alone.
+    std::vector<LayerSpec> stack{};
     bool tied = false;  ///< linear.weight is embedding.weight; needs equal widths
     RecurrentClip recurrent_clip{};
     Precision precision = Precision::f32();
