@@ -22,6 +22,7 @@ public:
 
     std::string_view name() const override;
     std::string description() const override;
+    bool shares_host_memory() const override { return true; }
     void check(Precision precision) const override;
     const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const override;
     std::string algorithm(const LayerSpec& layer, const Extent& extent) const override;

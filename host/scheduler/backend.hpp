@@ -13,6 +13,7 @@
 #include "rondo/dtype.hpp"
 #include "rondo/rnn.hpp"
 #include "scheduler/cell_info.hpp"
+#include "scheduler/reserves.hpp"
 
 namespace rondo {
 
@@ -197,6 +198,8 @@ struct UpdateScalars {
 class Backend {
 public:
     virtual ~Backend() = default;
+
+    Reserves reserves;  ///< kept by Rnn
 
     virtual std::string_view name() const = 0;
     virtual std::string description() const = 0;

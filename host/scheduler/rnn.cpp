@@ -8,32 +8,11 @@
 #include "scheduler/validate.hpp"
 
 namespace rondo {
-namespace {
-
-/// Which forward last wrote a reserve, and whether its backward has run.
-struct ReserveRecord {
-    const void* reserve;
-    std::uint64_t generation;
-    bool consumed;
-};
-
-/// Reserves a caller keeps in flight before remembering one more takes an allocation.
-constexpr std::size_t kUsualReserves = 64;
-
-}  // namespace
 
 struct Rnn::Impl {
     Device device;
     StackSpec spec;
     Plan layout;  ///< parameters and prepared weights, which every plan of this stack shares
-    std::vector<ReserveRecord> reserves;
-    std::uint64_t generation = 0;
-
-    ReserveRecord* find(const void* reserve) {
-        for (ReserveRecord& r : reserves)
-            if (r.reserve == reserve) return &r;
-        return nullptr;
-    }
 
     void check_plan(const Plan& plan) const {
         if (!plan.program) refuse("plan", "empty", "must be made by Rnn::plan");
@@ -43,13 +22,13 @@ struct Rnn::Impl {
     }
 
     /// Throws unless the token's forward is the last that wrote its reserve and has not been consumed.
-    ReserveRecord& check_token(const Plan& plan, const ForwardToken& token, const void* reserve) {
+    Reserves::Record& check_token(const Plan& plan, const ForwardToken& token, const void* reserve) const {
         const auto refuse_state = [](const char* why) -> void { throw Error(ErrorCode::state, why); };
         if (token.mode != Mode::training)
             refuse_state("token: backward needs a training forward, this one ran in inference mode");
         if (token.plan != plan.id) refuse_state("token: its forward ran another plan");
         if (token.reserve != reserve) refuse_state("reserve: is not the one this token's forward wrote");
-        ReserveRecord* record = find(reserve);
+        Reserves::Record* record = device.backend().reserves.find(reserve);
         if (!record || record->generation != token.generation)
             refuse_state("reserve: another forward has written it since this token's forward");
         return *record;
@@ -60,8 +39,7 @@ Rnn::Rnn(Device device, StackSpec spec) {
     validate(spec);
     device.backend().check(spec.precision);
     Plan layout = make_plan(device.backend(), spec, {1, 1, Mode::inference, false, false});
-    impl_ = std::make_unique<Impl>(Impl{std::move(device), std::move(spec), std::move(layout), {}, 0});
-    impl_->reserves.reserve(kUsualReserves);
+    impl_ = std::make_unique<Impl>(Impl{std::move(device), std::move(spec), std::move(layout)});
 }
 Rnn::~Rnn() = default;
 Rnn::Rnn(Rnn&&) noexcept = default;
@@ -114,14 +92,10 @@ ForwardToken Rnn::forward(const Plan& plan, const ForwardArgs& args, Stream stre
     impl_->check_plan(plan);
     Backend& backend = impl_->device.backend();
     check(plan, args, backend);
-    ForwardToken token{plan.id, ++impl_->generation, nullptr, plan.extent.mode};
+    ForwardToken token{plan.id, 0, nullptr, plan.extent.mode};
     if (plan.extent.mode == Mode::training) {
         token.reserve = args.reserve;
-        ReserveRecord* record = impl_->find(args.reserve);
-        if (record)
-            *record = {args.reserve, token.generation, false};
-        else
-            impl_->reserves.push_back({args.reserve, token.generation, false});
+        token.generation = backend.reserves.written(args.reserve);
     }
     const Pass pass{backend,
                     plan,
@@ -140,7 +114,7 @@ ForwardToken Rnn::forward(const Plan& plan, const ForwardArgs& args, Stream stre
 
 void Rnn::backward(const Plan& plan, const ForwardToken& token, const BackwardArgs& args, Stream stream) {
     impl_->check_plan(plan);
-    ReserveRecord& record = impl_->check_token(plan, token, args.reserve);
+    Reserves::Record& record = impl_->check_token(plan, token, args.reserve);
     if (record.consumed) throw Error(ErrorCode::state, "token: its backward has run already, run forward again");
     Backend& backend = impl_->device.backend();
     check(plan, args, backend);
