@@ -170,15 +170,17 @@ std::vector<Case> long_cases() {
 }
 
 std::vector<Case> chunked_cases() {
+    const CellOptions peepholes{.peepholes = true};
     std::vector<Case> cases;
     std::uint64_t n = 0;
-    for (LayerSpec layer : cell_variants()) {
+    for (LayerSpec layer : {layer_of("rnn_tanh"), layer_of("lstm", peepholes), layer_of("lstm", peepholes, 0.25, true),
+                            layer_of("gru"), layer_of("gru", {.reset_before = true})}) {
         layer.direction = kWays[n % 3].direction;
         set_hidden(layer, 2);
-        const std::int64_t gates = reference::gates(layer);
-        constexpr std::int64_t kElements = 3 << 19;  // of gates: three times what one chunk of f64 holds
-        const std::int64_t batch = 9000, steps = kElements / (gates * layer.hidden * batch) + 2;
-        cases.push_back(make_case({layer}, 1, steps, batch, n % 2 == 0, 7000 + n));
+        // Gates of f64 that one chunk holds; a little more than twice as many take three chunks.
+        constexpr std::int64_t kChunk = (std::int64_t{4} << 20) / 8, kBatch = 9000;
+        const std::int64_t steps = 2 * kChunk / (reference::gates(layer) * layer.hidden * kBatch) + 2;
+        cases.push_back(make_case({layer}, 1, steps, kBatch, n % 2 == 0, 7000 + n));
         ++n;
     }
     return cases;

@@ -31,7 +31,7 @@ std::vector<Case> stack_cases(int count);
 /// Every variant over 256 steps, and wider ones over 64.
 std::vector<Case> long_cases();
 
-/// Every variant with so many rows that a plan works through the steps in several chunks.
+/// Cells of every build with so many rows that a plan works through the steps in three chunks.
 std::vector<Case> chunked_cases();
 
 /// The case with its numbers, in its precision.

@@ -52,15 +52,18 @@ double error_ratio(const Tensor& out, const Tensor& ref, Tolerance tolerance) {
     return worst_element(out, ref, tolerance).ratio;
 }
 
-double low_precision_ratio(const Tensor& out, const Tensor& naive, const Tensor& ref) {
-    if (out.size() != ref.size() || naive.size() != ref.size()) return kInfinity;
-    constexpr double kUnit = 0x1p-24;
-    double error = 0, naive_error = 0;
-    for (std::size_t i = 0; i < ref.size(); ++i) {
-        error = std::max(error, distance(out[i], ref[i]));
-        naive_error = std::max(naive_error, distance(naive[i], ref[i]));
+void Rounding::take(const Tensor& out, const Tensor& naive, const Tensor& ref) {
+    if (out.size() != ref.size() || naive.size() != ref.size()) error_ = kInfinity;
+    for (std::size_t i = 0; i < ref.size() && error_ < kInfinity; ++i) {
+        error_ = std::max(error_, distance(out[i], ref[i]));
+        naive_error_ = std::max(naive_error_, distance(naive[i], ref[i]));
     }
-    return ratio_of(error, 2 * naive_error + 4 * kUnit * largest(ref));
+    largest_ = std::max(largest_, largest(ref));
+}
+
+double Rounding::ratio() const {
+    constexpr double kUnit = 0x1p-24;
+    return ratio_of(error_, 2 * naive_error_ + 4 * kUnit * largest_);
 }
 
 void Worst::take(double value, const std::string& at) {

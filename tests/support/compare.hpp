@@ -20,8 +20,16 @@ inline constexpr Tolerance kPeer{0, 1e-12};  ///< PyTorch and ONNX
 
 double error_ratio(const Tensor& out, const Tensor& ref, Tolerance tolerance);
 
-/// Low precision, of a tensor: max|out - ref| / (2·max|naive - ref| + 4·u·max|ref|), u the unit roundoff of f32.
-double low_precision_ratio(const Tensor& out, const Tensor& naive, const Tensor& ref);
+/// Low precision, of one tensor over several draws of its numbers:
+/// max|out - ref| / (2·max|naive - ref| + 4·u·max|ref|), u the unit roundoff of f32.
+class Rounding {
+public:
+    void take(const Tensor& out, const Tensor& naive, const Tensor& ref);
+    double ratio() const;
+
+private:
+    double error_ = 0, naive_error_ = 0, largest_ = 0;
+};
 
 /// The worst ratio of many comparisons, and where it was.
 struct Worst {

@@ -10,6 +10,9 @@ struct Fixture {
     bool gradients;   ///< it gave gradients, not only outputs
 };
 
+/// What the other system got; tensors that it did not give are taken from `oracle`.
+Result complete(const Fixture& fixture, const Result& oracle);
+
 /// Every case of tests/fixtures/<name>.safetensors. Throws Error when the file cannot be read.
 std::vector<Fixture> read_fixtures(const std::string& name);
 

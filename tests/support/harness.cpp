@@ -32,9 +32,10 @@ RnnHarness::RnnHarness(Device device, const Problem& problem, Mode mode)
     const DType storage = plan.spec.precision.storage;
     const std::int64_t T = problem.steps, B = problem.batch, I = problem.spec.input, O = problem.spec.output();
     auto scratch = [&](std::int64_t bytes) { return &add(DType::i64, (bytes + 7) / 8, Alignment::cache_line); };
-    parameters = &add(storage, plan.parameter_count, Alignment::cache_line);
+    const DType master = plan.spec.precision.accumulate;
+    parameters = &add(master, plan.parameter_count, Alignment::cache_line);
     parameters->put(lay_out_parameters(plan, problem));
-    dparameters = &add(storage, plan.parameter_count, Alignment::cache_line);
+    dparameters = &add(master, plan.parameter_count, Alignment::cache_line);
     prepared = scratch(plan.prepared_bytes);
     reserve = scratch(plan.reserve_bytes);
     workspace = scratch(plan.workspace_bytes);
