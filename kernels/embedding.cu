@@ -60,29 +60,24 @@ void embedding_forward(DType dtype, void* out, const void* table, const std::int
     });
 }
 
-namespace {
-
-constexpr std::int64_t kArray = kRowsOfSort * static_cast<std::int64_t>(sizeof(std::int32_t));
-
-}  // namespace
-
 void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids, std::int64_t rows,
                         std::int64_t cols, std::int64_t classes, void* scratch, std::int64_t scratch_bytes,
                         cudaStream_t stream) {
     if (cols == 0) return;
-    auto* const base = static_cast<unsigned char*>(scratch);
-    auto* const numbers = reinterpret_cast<std::int32_t*>(base);
-    auto* const sorted = reinterpret_cast<std::int32_t*>(base + kArray);
-    auto* const order = reinterpret_cast<std::int32_t*>(base + 2 * kArray);
-    require(scratch_bytes > 3 * kArray, "scratch", scratch_bytes, "must be more than the sorted arrays take");
-    const auto sort_bytes = static_cast<std::size_t>(scratch_bytes - 3 * kArray);
+    constexpr std::int64_t kOfSort = 64 * 1024, kOfRow = 32, kArrays = 3;
+    const std::int64_t most = (scratch_bytes - kOfSort) / kOfRow / 64 * 64;  // rows of a part
+    require(most > 0, "scratch", scratch_bytes, "must be more than 64 KiB");
+    auto* const numbers = static_cast<std::int32_t*>(scratch);
+    std::int32_t *const sorted = numbers + most, *const order = sorted + most;
+    void* const of_sort = numbers + kArrays * most;
+    const auto sort_bytes = static_cast<std::size_t>(scratch_bytes) - kArrays * most * sizeof(std::int32_t);
     // Part after part, so that every sum takes its rows in order.
-    for (std::int64_t begin = 0; begin < rows; begin += kRowsOfSort) {
-        const std::int64_t count = std::min(rows - begin, kRowsOfSort);
+    for (std::int64_t begin = 0; begin < rows; begin += most) {
+        const std::int64_t count = std::min(rows - begin, most);
         device::launch(
             {.kernel = "count_up", .grid = device::blocks_for(count, kThreads), .block = kThreads, .stream = stream},
             count_up, numbers, count);
-        sort_pairs(ids + begin, sorted, numbers, order, count, base + 3 * kArray, sort_bytes, stream);
+        sort_pairs(ids + begin, sorted, numbers, order, count, of_sort, sort_bytes, stream);
         with_storage(dtype, [&]<class S>() {
             device::launch(
                 {.kernel = "add_runs", .grid = device::blocks_for(count, 1), .block = kThreads, .stream = stream},

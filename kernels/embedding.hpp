@@ -11,8 +11,7 @@ namespace rondo::kernels {
 void embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids, std::int64_t rows,
                        std::int64_t cols, cudaStream_t stream);
 
-/// Rows that embedding_backward sorts at once; it takes 4 MiB of scratch for that.
-inline constexpr std::int64_t kRowsOfSort = 65536;
+/// Rows are sorted in parts of as many as the scratch holds, 32 bytes each and 64 KiB; any larger size does.
 /// Ids outside [0, classes) are left out.
 void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids, std::int64_t rows,
                         std::int64_t cols, std::int64_t classes, void* scratch, std::int64_t scratch_bytes,

@@ -39,7 +39,7 @@ DType accumulator_of(DType dtype) { return dtype == DType::f64 ? DType::f64 : DT
 
 }  // namespace
 
-CudaBackend::CudaBackend(int ordinal) : gpu_(cuda::find_gpu(ordinal)), matmul_(ordinal), memories_(ordinal) {}
+CudaBackend::CudaBackend(int ordinal) : gpu_(cuda::find_gpu(ordinal)), matmul_(gpu_), memories_(gpu_) {}
 CudaBackend::~CudaBackend() = default;
 
 void CudaBackend::check(Precision precision) const {

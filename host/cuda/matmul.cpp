@@ -100,8 +100,8 @@ struct Matmul::Chosen {
     cublasLtMatmulAlgo_t algorithm{};
 };
 
-Matmul::Matmul(int ordinal) : ordinal_(ordinal) {
-    const CurrentGpu current(ordinal);
+Matmul::Matmul(const Gpu& gpu) : gpu_(gpu) {
+    const CurrentGpu current(gpu.ordinal);
     check(cublasLtCreate(&handle_), "cublasLtCreate");
 }
 
@@ -139,7 +139,7 @@ Matmul::Chosen& Matmul::choose(const MatmulShape& shape) {
     cublasLtMatmulPreference_t raw = nullptr;
     check(cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
     const Preference preference(raw, cublasLtMatmulPreferenceDestroy);
-    set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{StreamMemory::kWorkspace});
+    set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{StreamMemory::workspace_bytes(gpu_)});
     // Split sums are put together by a second kernel, in order; the other way is in order of arrival.
     set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
     set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, static_cast<std::uint32_t>(shape.b_alignment));
@@ -166,7 +166,7 @@ void Matmul::run(const Product& p, const StreamMemory& memory) {
     if (p.m == 0 || p.n == 0) return;
     require(p.k > 0, "k", p.k, "must be positive");
     const bool bias = adds_bias(p);
-    const CurrentGpu current(ordinal_);
+    const CurrentGpu current(gpu_.ordinal);
     Chosen& chosen = choose(MatmulShape(p, bias));
     if (bias) set(chosen.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
 

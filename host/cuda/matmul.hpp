@@ -29,7 +29,7 @@ struct MatmulShapeHash {
 /// a known one takes neither.
 class Matmul {
 public:
-    explicit Matmul(int ordinal);
+    explicit Matmul(const Gpu& gpu);
     ~Matmul();
     Matmul(const Matmul&) = delete;
     Matmul& operator=(const Matmul&) = delete;
@@ -40,7 +40,7 @@ private:
     struct Chosen;
     Chosen& choose(const MatmulShape& shape);
 
-    int ordinal_;
+    Gpu gpu_;
     cublasLtHandle_t handle_ = nullptr;
     std::unordered_map<MatmulShape, std::unique_ptr<Chosen>, MatmulShapeHash> chosen_;
 };

@@ -27,7 +27,7 @@ void CudaBackend::column_sums(DType dtype, void* sums, const void* x, std::int64
     const cuda::CurrentGpu current(gpu_.ordinal);
     const cuda::StreamMemory& memory = memory_of(stream);
     kernels::column_sums(dtype, sums, x, rows, cols, stride, accumulate, memory.scratch.data(),
-                         cuda::StreamMemory::kScratch, memory.stream);
+                         static_cast<std::int64_t>(memory.scratch.bytes()), memory.stream);
 }
 
 void CudaBackend::embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids,
@@ -41,7 +41,7 @@ void CudaBackend::embedding_backward(DType dtype, void* dtable, const void* dout
     const cuda::CurrentGpu current(gpu_.ordinal);
     const cuda::StreamMemory& memory = memory_of(stream);
     kernels::embedding_backward(dtype, dtable, dout, ids, rows, cols, classes, memory.scratch.data(),
-                                cuda::StreamMemory::kScratch, memory.stream);
+                                static_cast<std::int64_t>(memory.scratch.bytes()), memory.stream);
 }
 
 void CudaBackend::cross_entropy(const CrossEntropy& loss, Stream stream) {

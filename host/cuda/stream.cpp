@@ -1,7 +1,8 @@
 #include "cuda/stream.hpp"
 
+#include <algorithm>
+
 #include "cuda/check.hpp"
-#include "cuda/gpu.hpp"
 
 namespace rondo::cuda {
 
@@ -12,10 +13,18 @@ OwnedStream::OwnedStream(int ordinal) {
 
 OwnedStream::~OwnedStream() { static_cast<void>(cudaStreamDestroy(handle_)); }
 
-StreamMemory::StreamMemory(int ordinal, cudaStream_t s)
-    : stream(s), workspace(ordinal, kWorkspace), scratch(ordinal, kScratch) {}
+std::size_t StreamMemory::workspace_bytes(const Gpu& gpu) {
+    return static_cast<std::size_t>(gpu.multiprocessors) * 256 * 1024;
+}
 
-StreamMemories::StreamMemories(int ordinal) : ordinal_(ordinal) { list_.emplace_back(ordinal, nullptr); }
+std::size_t StreamMemory::scratch_bytes(const Gpu& gpu) {
+    return std::max<std::size_t>(static_cast<std::size_t>(gpu.multiprocessors) * 64 * 1024, 1024 * 1024);
+}
+
+StreamMemory::StreamMemory(const Gpu& gpu, cudaStream_t s)
+    : stream(s), workspace(gpu.ordinal, workspace_bytes(gpu)), scratch(gpu.ordinal, scratch_bytes(gpu)) {}
+
+StreamMemories::StreamMemories(const Gpu& gpu) : gpu_(gpu) { list_.emplace_back(gpu, nullptr); }
 
 StreamMemory& StreamMemories::of(cudaStream_t stream) {
     if (!first_taken_) {
@@ -28,7 +37,7 @@ StreamMemory& StreamMemories::of(cudaStream_t stream) {
     check(cudaStreamIsCapturing(stream, &capturing), "cudaStreamIsCapturing");
     if (capturing != cudaStreamCaptureStatusNone)
         throw Error(ErrorCode::state, "stream: run a step on it before one is captured, so that it has a workspace");
-    return list_.emplace_back(ordinal_, stream);
+    return list_.emplace_back(gpu_, stream);
 }
 
 }  // namespace rondo::cuda

@@ -4,6 +4,7 @@
 
 #include <deque>
 
+#include "cuda/gpu.hpp"
 #include "cuda/memory.hpp"
 #include "rondo/device.hpp"
 
@@ -27,11 +28,13 @@ private:
 };
 
 /// Memory that operations on one stream use in turn: cuBLASLt's workspace, and room for reductions and sorts.
+/// Both grow with the GPU, whose every multiprocessor may hold part of a sum: 33 MiB (what cuBLAS asks for on sm_90) and
+/// 8 MiB on an H100.
 struct StreamMemory {
-    StreamMemory(int ordinal, cudaStream_t stream);
+    StreamMemory(const Gpu& gpu, cudaStream_t stream);
 
-    static constexpr std::size_t kWorkspace = std::size_t{32} << 20;  ///< what cuBLAS itself takes on sm_90
-    static constexpr std::size_t kScratch = std::size_t{8} << 20;
+    static std::size_t workspace_bytes(const Gpu& gpu);
+    static std::size_t scratch_bytes(const Gpu& gpu);
 
     cudaStream_t stream;
     Buffer workspace, scratch;
@@ -41,11 +44,11 @@ struct StreamMemory {
 /// allocates nothing; another stream's when it is first seen, which must not be while it captures a graph.
 class StreamMemories {
 public:
-    explicit StreamMemories(int ordinal);
+    explicit StreamMemories(const Gpu& gpu);
     StreamMemory& of(cudaStream_t stream);
 
 private:
-    int ordinal_;
+    Gpu gpu_;
     bool first_taken_ = false;
     std::deque<StreamMemory> list_;
 };
