@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <rondo/convert.hpp>
 #include <utility>
 
 namespace rondo::test {
@@ -11,25 +12,33 @@ namespace {
 constexpr std::byte kGuard{0xa5};
 constexpr std::byte kNan{0xff};  // all bits set are a NaN in every floating type
 
-template <class T>
-std::vector<std::byte> converted(const std::vector<double>& values) {
-    std::vector<std::byte> bytes(values.size() * sizeof(T));
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const T v = static_cast<T>(values[i]);
-        std::memcpy(bytes.data() + i * sizeof(T), &v, sizeof(T));
+bool is_number(DType dtype) {
+    require(dtype != DType::i32, "dtype", dtype, "must be i64 or a floating type");
+    return dtype != DType::i64;
+}
+
+std::vector<std::byte> converted(const std::vector<double>& values, DType dtype) {
+    std::vector<std::byte> bytes(values.size() * static_cast<std::size_t>(size_of(dtype)));
+    const auto count = static_cast<std::int64_t>(values.size());
+    if (is_number(dtype)) {
+        convert_elements(dtype, bytes.data(), DType::f64, values.data(), count);
+        return bytes;
     }
+    const std::vector<std::int64_t> whole(values.begin(), values.end());
+    std::memcpy(bytes.data(), whole.data(), bytes.size());
     return bytes;
 }
 
-template <class T>
-std::vector<double> converted(const std::vector<std::byte>& bytes) {
-    std::vector<double> values(bytes.size() / sizeof(T));
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        T v;
-        std::memcpy(&v, bytes.data() + i * sizeof(T), sizeof(T));
-        values[i] = static_cast<double>(v);
+std::vector<double> converted(const std::vector<std::byte>& bytes, DType dtype) {
+    const std::size_t count = bytes.size() / static_cast<std::size_t>(size_of(dtype));
+    std::vector<double> values(count);
+    if (is_number(dtype)) {
+        convert_elements(DType::f64, values.data(), dtype, bytes.data(), static_cast<std::int64_t>(count));
+        return values;
     }
-    return values;
+    std::vector<std::int64_t> whole(count);
+    std::memcpy(whole.data(), bytes.data(), bytes.size());
+    return {whole.begin(), whole.end()};
 }
 
 }  // namespace
@@ -67,18 +76,12 @@ void Guarded::poison() {
 
 void Guarded::put(const std::vector<double>& values) {
     require(static_cast<std::int64_t>(values.size()) == size_, "values", values.size(), "must fill the buffer");
-    const std::vector<std::byte> raw = dtype_ == DType::f64   ? converted<double>(values)
-                                       : dtype_ == DType::f32 ? converted<float>(values)
-                                                              : converted<std::int64_t>(values);
+    const std::vector<std::byte> raw = converted(values, dtype_);
     device_.backend().upload(data(), raw.data(), bytes_, {});
     device_.backend().synchronize({});
 }
 
-std::vector<double> Guarded::get() const {
-    return dtype_ == DType::f64   ? converted<double>(bytes())
-           : dtype_ == DType::f32 ? converted<float>(bytes())
-                                  : converted<std::int64_t>(bytes());
-}
+std::vector<double> Guarded::get() const { return converted(bytes(), dtype_); }
 
 std::vector<std::byte> Guarded::bytes() const {
     std::vector<std::byte> raw(bytes_);

@@ -1,0 +1,91 @@
+/// A stack on the GPU against the oracle: every output, every gradient tensor, every element.
+#include "cuda/on_gpu.hpp"
+#include "support/cases.hpp"
+#include "support/compare.hpp"
+#include "support/harness.hpp"
+#include "support/naive.hpp"
+
+namespace rondo::test {
+namespace {
+
+std::vector<Case> every(std::size_t stride, const std::vector<Case>& cases, std::size_t first = 0) {
+    std::vector<Case> some;
+    for (std::size_t i = first; i < cases.size(); i += stride) some.push_back(cases[i]);
+    return some;
+}
+
+class CudaGradientsGpu : public GpuTest {
+protected:
+    Problem problem_of(const Case& c, Precision precision) {
+        Problem p = rounded_to_storage(make_problem(c, precision));
+        take_masks(device(), p);
+        return p;
+    }
+
+    /// Proof rule 2.
+    void check_in_double(const std::string& what, const std::vector<Case>& cases) {
+        Worst worst;
+        int n = 0;
+        for (const Case& c : cases) {
+            const Problem p = problem_of(c, Precision::f64());
+            const Result out = run_on(device(), p), ref = expected(p);
+            EXPECT_TRUE(agree(p, out, ref, kDouble));
+            worst.take(p, out, ref, kDouble);
+            ++n;
+        }
+        record(what + " in f64", n, worst);
+    }
+
+    /// Proof rule 5.
+    void check_in(Precision precision, const std::string& what, const std::vector<Case>& cases) {
+        const double unit = unit_roundoff(precision.storage);
+        Worst worst;
+        int n = 0;
+        for (Case c : cases) {
+            std::map<std::string, StorageError> tensors;
+            const std::int64_t draws = 3 + 30 / (c.steps * c.batch);
+            for (std::int64_t draw = 0; draw < draws; ++draw, ++n) {
+                c.seed += 10007;
+                const Problem p = problem_of(c, precision);
+                const Result out = run_on(device(), p), ref = expected(p), naive = naive_in_storage(p);
+                std::map<std::string, const Tensor*> plain;
+                for_each_tensor(p.spec, naive, naive,
+                                [&](const std::string& name, const Tensor& t, const Tensor&) { plain[name] = &t; });
+                for_each_tensor(p.spec, out, ref, [&](const std::string& name, const Tensor& a, const Tensor& b) {
+                    tensors[name].take(a, *plain.at(name), b);
+                });
+            }
+            for (const auto& [name, error] : tensors) {
+                EXPECT_LE(error.ratio(unit), 1) << precision.name() << " " << c.name << ": " << name;
+                worst.take(error.ratio(unit), c.name + " " + name);
+            }
+        }
+        record(detail::concat(what, " in ", precision.name()), n, worst);
+    }
+};
+
+TEST_F(CudaGradientsGpu, SingleLayers) { check_in_double("single layers", single_layer_cases()); }
+TEST_F(CudaGradientsGpu, EdgeExtents) { check_in_double("edge extents", edge_cases()); }
+TEST_F(CudaGradientsGpu, Stacks) { check_in_double("stacks", stack_cases(100)); }
+TEST_F(CudaGradientsGpu, LongSequences) { check_in_double("long sequences", every(3, long_cases())); }
+
+TEST_F(CudaGradientsGpu, SingleLayersInF32) {
+    check_in(Precision::f32(), "single layers", every(7, single_layer_cases()));
+}
+TEST_F(CudaGradientsGpu, EdgeExtentsInF32) { check_in(Precision::f32(), "edge extents", every(11, edge_cases())); }
+TEST_F(CudaGradientsGpu, StacksInF32) { check_in(Precision::f32(), "stacks", stack_cases(15)); }
+
+TEST_F(CudaGradientsGpu, SingleLayersInBf16) {
+    check_in(Precision::bf16(), "single layers", every(7, single_layer_cases(), 1));
+}
+TEST_F(CudaGradientsGpu, EdgeExtentsInBf16) { check_in(Precision::bf16(), "edge extents", every(11, edge_cases(), 1)); }
+TEST_F(CudaGradientsGpu, StacksInBf16) { check_in(Precision::bf16(), "stacks", stack_cases(15)); }
+
+TEST_F(CudaGradientsGpu, SingleLayersInF16) {
+    check_in(Precision::f16(), "single layers", every(7, single_layer_cases(), 2));
+}
+TEST_F(CudaGradientsGpu, EdgeExtentsInF16) { check_in(Precision::f16(), "edge extents", every(11, edge_cases(), 2)); }
+TEST_F(CudaGradientsGpu, StacksInF16) { check_in(Precision::f16(), "stacks", stack_cases(15)); }
+
+}  // namespace
+}  // namespace rondo::test
