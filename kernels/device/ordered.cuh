@@ -30,7 +30,7 @@ RONDO_DEVICE T load_acquire(const T* p, [[maybe_unused]] Where where = Where::he
     } else {
         RONDO_PTX_SM90(asm volatile("ld.acquire.cluster.b64 %0, [%1];" : "=l"(value) : "l"(p) : "memory"));
     }
-    RONDO_TWIN(lane::poll(where); value = __atomic_load_n(p, __ATOMIC_ACQUIRE));
+    RONDO_TWIN(value = lane::look<__ATOMIC_ACQUIRE>(p, where));
     return value;
 }
 
@@ -59,7 +59,7 @@ RONDO_DEVICE T load_relaxed(const T* p, [[maybe_unused]] Where where = Where::he
     } else {
         RONDO_PTX(asm volatile("ld.relaxed.gpu.b64 %0, [%1];" : "=l"(value) : "l"(p) : "memory"));
     }
-    RONDO_TWIN(lane::poll(where); value = __atomic_load_n(p, __ATOMIC_RELAXED));
+    RONDO_TWIN(value = lane::look<__ATOMIC_RELAXED>(p, where));
     return value;
 }
 

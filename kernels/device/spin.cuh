@@ -21,7 +21,7 @@ RONDO_DEVICE std::uint64_t global_nanoseconds() {
 RONDO_DEVICE void sleep_nanoseconds([[maybe_unused]] unsigned nanoseconds,
                                     [[maybe_unused]] Where where = Where::here()) {
     RONDO_PTX(asm volatile("nanosleep.u32 %0;" ::"r"(nanoseconds)));
-    RONDO_TWIN(lane::poll(where));
+    RONDO_TWIN(static_cast<void>(lane::wait_expired(where)));
 }
 
 /// Evaluates `ready` until it is true, or until the limit has passed: then false. `ready` reads through ordered.cuh or

@@ -50,6 +50,15 @@ T read_modify_write(T* p, Update update) {
     return before;
 }
 
+/// An atomic load of a word that others write.
+template <int kOrder, class T>
+T look(const T* p, Where where) {
+    yield_to_others(where);
+    const T value = __atomic_load_n(p, kOrder);
+    observed(p, static_cast<std::uint64_t>(value), where);
+    return value;
+}
+
 }  // namespace rondo::lane
 
 // Barriers and votes.

@@ -45,9 +45,12 @@ void require_lane(unsigned mask, unsigned source, const char* kind, Where where)
 void require_aligned(const void* address, std::size_t alignment, const char* kind, Where where);
 
 // Waiting and ordering.
-/// A poll of memory that another thread may write: lets the others run. An error once every live thread only polls.
-void poll(Where where);
-/// After a failed poll of a bounded wait: whether its time is up (which a test can bring about).
+/// Lets the others run; before every look at memory that another thread may write.
+void yield_to_others(Where where);
+/// After such a look. Twice the same value at the same place is a thread that waits: an error once every live thread
+/// does nothing else.
+void observed(const void* address, std::uint64_t value, Where where);
+/// After a failed attempt of a bounded wait: whether its time is up, which a test can bring about.
 bool wait_expired(Where where);
 /// Something that other threads can see has happened (an atomic, a release): a chance to switch, and progress.
 void visible_step();
