@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-
 #include <rondo/error.hpp>
 
 namespace rondo::files {
@@ -40,7 +39,8 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
     const fs::file_status status = fs::status(path, error);
     if (fs::exists(status) && !fs::is_regular_file(status))
         throw Error(ErrorCode::io, "file = " + path + ": must be a regular file or not exist yet");
-    if (fs::exists(status) && fs::is_symlink(fs::symlink_status(path, error))) path_ = fs::canonical(path, error).string();
+    if (fs::exists(status) && fs::is_symlink(fs::symlink_status(path, error)))
+        path_ = fs::canonical(path, error).string();
     if (path_.empty()) throw Error(ErrorCode::io, "file = \"\": must be named");
     temporary_ = path_ + ".tmp-XXXXXX";
     file_ = ::mkostemp(temporary_.data(), O_CLOEXEC);

@@ -25,8 +25,8 @@ Checkpoint load_checkpoint(const std::string& path) {
     const auto format = checkpoint.metadata.find(std::string(kCheckpointKey));
     if (format == checkpoint.metadata.end()) throw Error(ErrorCode::io, "file = " + path + ": is no checkpoint");
     if (format->second != kFormat)
-        throw Error(ErrorCode::io, "file = " + path + ": is a checkpoint of another format (" + format->second + ", not " +
-                                       std::string(kFormat) + ")");
+        throw Error(ErrorCode::io, "file = " + path + ": is a checkpoint of another format (" + format->second +
+                                       ", not " + std::string(kFormat) + ")");
     checkpoint.metadata.erase(format);
     checkpoint.metadata.erase(std::string(kChecksumKey));
     for (const TensorInfo& info : reader.tensors()) {

@@ -1,8 +1,7 @@
-#include <rondo/convert.hpp>
-
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <rondo/convert.hpp>
 
 namespace rondo {
 namespace {
@@ -17,10 +16,10 @@ struct Small {
         const int exponent = (bits >> kMantissa) & ((1 << kExponent) - 1);
         const int mantissa = bits & ((1 << kMantissa) - 1);
         const double sign = bits >> 15 ? -1.0 : 1.0;
-        if (exponent == (1 << kExponent) - 1)
-            return std::copysign(mantissa ? std::nan("") : HUGE_VAL, sign);
+        if (exponent == (1 << kExponent) - 1) return std::copysign(mantissa ? std::nan("") : HUGE_VAL, sign);
         const int implicit = exponent ? 1 << kMantissa : 0;
-        return sign * std::ldexp(static_cast<double>(implicit + mantissa), (exponent ? exponent : 1) - kBias - kMantissa);
+        return sign *
+               std::ldexp(static_cast<double>(implicit + mantissa), (exponent ? exponent : 1) - kBias - kMantissa);
     }
 
     static std::uint16_t narrow(double value) {

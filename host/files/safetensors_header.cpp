@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
-#include <utility>
-
-#include <nlohmann/json.hpp>
-
 #include <rondo/error.hpp>
+#include <utility>
 
 namespace rondo::files {
 namespace {
@@ -18,11 +16,11 @@ using Json = nlohmann::json;
 using Limits = SafetensorsLimits;
 
 constexpr std::array<std::pair<std::string_view, DType>, 6> kTypes{{{"F64", DType::f64},
-                                                                   {"F32", DType::f32},
-                                                                   {"F16", DType::f16},
-                                                                   {"BF16", DType::bf16},
-                                                                   {"I64", DType::i64},
-                                                                   {"I32", DType::i32}}};
+                                                                    {"F32", DType::f32},
+                                                                    {"F16", DType::f16},
+                                                                    {"BF16", DType::bf16},
+                                                                    {"I64", DType::i64},
+                                                                    {"I32", DType::i32}}};
 
 std::string_view stored_name(DType type) {
     return std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& entry) { return entry.second == type; })->first;
@@ -76,7 +74,8 @@ public:
         damaged(of_tensor("has an unknown field " + printable(key_)));
     }
     bool number_unsigned(std::uint64_t value) {
-        if (value > static_cast<std::uint64_t>(INT64_MAX)) damaged("the number " + std::to_string(value) + " is too large");
+        if (value > static_cast<std::uint64_t>(INT64_MAX))
+            damaged("the number " + std::to_string(value) + " is too large");
         const auto number = static_cast<std::int64_t>(value);
         if (where_ == Where::shape) {
             if (current_.shape.rank() == Shape::kMaxRank) damaged(of_tensor("has more than 6 dimensions"));
@@ -108,7 +107,9 @@ public:
     bool null() { damaged("null stands where none belongs"); }
     bool boolean(bool) { damaged("a truth value stands where none belongs"); }
     bool number_integer(std::int64_t value) { damaged("the number " + std::to_string(value) + " is negative"); }
-    bool number_float(double, const std::string& text) { damaged("the number " + printable(text) + " is no whole number"); }
+    bool number_float(double, const std::string& text) {
+        damaged("the number " + printable(text) + " is no whole number");
+    }
     bool binary(Json::binary_t&) { damaged("binary data"); }
     template <class Exception>
     bool parse_error(std::size_t position, const std::string&, const Exception&) {
@@ -215,7 +216,8 @@ void check_layout(std::vector<TensorInfo>& tensors, std::int64_t data_bytes, con
         end += tensor.bytes();
     }
     if (end != data_bytes)
-        events.damaged("the tensors take " + std::to_string(end) + " bytes, the file has " + std::to_string(data_bytes) +
+        events.damaged("the tensors take " + std::to_string(end) + " bytes, the file has " +
+                       std::to_string(data_bytes) +
                        (end < data_bytes ? ": something follows them" : ": it is truncated"));
 }
 
@@ -249,8 +251,9 @@ std::string build_header(std::span<const NamedTensor> tensors, const Metadata& m
         for (const NamedTensor& tensor : tensors) {
             require(tensor.name != "__metadata__", "tensor", tensor.name, "is no name for a tensor");
             std::int64_t bytes = 0, end = 0;
-            const bool overflow = __builtin_mul_overflow(tensor.view.shape.size(), size_of(tensor.view.dtype), &bytes) ||
-                                  __builtin_add_overflow(offset, bytes, &end);
+            const bool overflow =
+                __builtin_mul_overflow(tensor.view.shape.size(), size_of(tensor.view.dtype), &bytes) ||
+                __builtin_add_overflow(offset, bytes, &end);
             require(!overflow, "shape", tensor.view.shape, "has too many elements");
             nlohmann::ordered_json entry;
             entry["dtype"] = stored_name(tensor.view.dtype);

@@ -1,12 +1,11 @@
 #pragma once
 /// The JSON header of a safetensors file: parsed and checked, or built.
 #include <cstdint>
+#include <rondo/safetensors.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <rondo/safetensors.hpp>
 
 namespace rondo::files {
 

@@ -6,10 +6,9 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
-#include <utility>
-
 #include <rondo/convert.hpp>
 #include <rondo/safetensors.hpp>
+#include <utility>
 
 #include "files/crc32c.hpp"
 #include "files/safetensors_header.hpp"
@@ -40,7 +39,8 @@ void read_at(int file, const std::string& path, std::int64_t offset, void* to, s
 std::optional<std::string> checksum_of(int file, const std::string& path, std::string header, std::int64_t begin,
                                        std::int64_t end) {
     using namespace files;
-    if (!header.starts_with(kChecksumPrefix) || header.size() < kChecksumPrefix.size() + kChecksumDigits) return std::nullopt;
+    if (!header.starts_with(kChecksumPrefix) || header.size() < kChecksumPrefix.size() + kChecksumDigits)
+        return std::nullopt;
     std::fill_n(header.begin() + kChecksumPrefix.size(), kChecksumDigits, '0');
     std::uint32_t crc = crc32c(0, header.data(), header.size());
     std::vector<char> chunk(static_cast<std::size_t>(std::min(kChunk, end - begin)));
@@ -78,8 +78,8 @@ SafetensorsReader::SafetensorsReader(std::string path) : path_(std::move(path)) 
         files::Header parsed = files::parse_header(header, size - data_begin_, path_);
         tensors_ = std::move(parsed.tensors);
         metadata_ = std::move(parsed.metadata);
-        if (has_checksum() && checksum_of(file_, path_, std::move(header), data_begin_, size) !=
-                                  metadata_.at(std::string(kChecksumKey)))
+        if (has_checksum() &&
+            checksum_of(file_, path_, std::move(header), data_begin_, size) != metadata_.at(std::string(kChecksumKey)))
             fail(path_, "the checksum does not match: damaged, or changed by a program that kept " +
                             std::string(kChecksumKey) + " in its metadata");
     } catch (...) {

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <bit>
-
 #include <rondo/safetensors.hpp>
 
 #include "files/atomic_file.hpp"

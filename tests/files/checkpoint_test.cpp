@@ -1,7 +1,6 @@
-#include <rondo/checkpoint.hpp>
-
 #include <gtest/gtest.h>
 
+#include <rondo/checkpoint.hpp>
 #include <rondo/safetensors.hpp>
 
 #include "support/temporary_folder.hpp"

@@ -1,14 +1,13 @@
 // Conversions against the definition: nearest neighbour in the target, the even one of two equally near.
+#include <gtest/gtest.h>
+
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
-#include <vector>
-
-#include <gtest/gtest.h>
-
 #include <rondo/convert.hpp>
+#include <vector>
 
 namespace rondo {
 namespace {

@@ -1,9 +1,9 @@
 #include "files/crc32c.hpp"
 
+#include <gtest/gtest.h>
+
 #include <random>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace rondo::files {
 namespace {

@@ -1,4 +1,5 @@
 // A process that is killed while it saves: the file is the old one or the new one, whole.
+#include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,13 +10,10 @@
 #include <filesystem>
 #include <new>
 #include <random>
+#include <rondo/safetensors.hpp>
 #include <set>
 #include <thread>
 #include <vector>
-
-#include <gtest/gtest.h>
-
-#include <rondo/safetensors.hpp>
 
 #include "support/temporary_folder.hpp"
 
@@ -46,7 +44,8 @@ struct Shared {
 TEST(SafetensorsKill, LeavesTheFileWhole) {
     const test::TemporaryFolder folder;
     const std::string path = folder.file("a.safetensors");
-    write_safetensors(path, std::vector<NamedTensor>{{"generation", {std::vector<std::int64_t>(kCount).data(), {kCount}}}});
+    write_safetensors(path,
+                      std::vector<NamedTensor>{{"generation", {std::vector<std::int64_t>(kCount).data(), {kCount}}}});
     void* memory = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(memory, MAP_FAILED);
     std::mt19937 random(3);

@@ -1,15 +1,13 @@
 // Hostile files cost no more memory than their own size and 64 MiB.
+#include <gtest/gtest.h>
 #include <malloc.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <new>
-#include <string>
-
-#include <gtest/gtest.h>
-
 #include <rondo/safetensors.hpp>
+#include <string>
 
 #include "support/temporary_folder.hpp"
 
@@ -80,7 +78,8 @@ TEST(SafetensorsMemory, StaysWithinTheFileAnd64MiB) {
     EXPECT_LE(excess(repeated("{\"__metadata__\":{\"a\":\"", "aaaaaaaaaaaaaaaa")), kLimit);
     EXPECT_LE(excess(repeated("{\"__metadata__\":{\"a\":\"", "\\u00e4")), kLimit);
     EXPECT_LE(excess(repeated("{\"a\":", "[[[[[[[[[[[[")), kLimit);
-    EXPECT_LE(excess(repeated("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,0],\"shape\":[", "1,1,1,1,1,1,1,1,")), kLimit);
+    EXPECT_LE(excess(repeated("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,0],\"shape\":[", "1,1,1,1,1,1,1,1,")),
+              kLimit);
     EXPECT_LE(excess(repeated("{\"a\":", "1111111111111111")), kLimit);
 
     std::string tensors = "{", entries = "{\"__metadata__\":{", texts = entries;

@@ -1,12 +1,11 @@
 // A reader that meets damaged files: it refuses or reads, and never does anything else. Most telling under sanitizers.
-#include <algorithm>
-#include <random>
-#include <string>
-#include <vector>
-
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
 #include <rondo/safetensors.hpp>
+#include <string>
+#include <vector>
 
 #include "files/safetensors_header.hpp"
 #include "support/temporary_folder.hpp"
@@ -20,7 +19,8 @@ using test::write_text;
 
 std::string sample(const TemporaryFolder& folder) {
     const std::vector<double> values(8, 0.5);
-    const std::vector<NamedTensor> tensors = {{"weight_ih_l0", {values.data(), {2, 3}}}, {"bias", {values.data(), {2}}}};
+    const std::vector<NamedTensor> tensors = {{"weight_ih_l0", {values.data(), {2, 3}}},
+                                              {"bias", {values.data(), {2}}}};
     write_safetensors(folder.file("sample"), tensors, {{"step", "12"}});
     return read_text(folder.file("sample"));
 }
@@ -73,11 +73,37 @@ TEST(SafetensorsMutation, EveryTruncationIsNoticed) {
 }
 
 TEST(SafetensorsMutation, HeadersOfRandomPiecesAreRefusedOrConsistent) {
-    const std::vector<std::string> pieces = {
-        "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"",
-        "\"F32\"", "\"I64\"", "0", "4", "8", "-1", "1e3", "18446744073709551615", "9223372036854775807", "null", "true",
-        R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})", R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]})",
-        R"("c":{"dtype":"F32","shape":[0],"data_offsets":[4,4]})", "\"\\u0000\"", "\"\\ud800\"", " ", "\xff", "\\"};
+    const std::vector<std::string> pieces = {"{",
+                                             "}",
+                                             "[",
+                                             "]",
+                                             ",",
+                                             ":",
+                                             "\"a\"",
+                                             "\"b\"",
+                                             "\"dtype\"",
+                                             "\"shape\"",
+                                             "\"data_offsets\"",
+                                             "\"__metadata__\"",
+                                             "\"F32\"",
+                                             "\"I64\"",
+                                             "0",
+                                             "4",
+                                             "8",
+                                             "-1",
+                                             "1e3",
+                                             "18446744073709551615",
+                                             "9223372036854775807",
+                                             "null",
+                                             "true",
+                                             R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})",
+                                             R"("b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]})",
+                                             R"("c":{"dtype":"F32","shape":[0],"data_offsets":[4,4]})",
+                                             "\"\\u0000\"",
+                                             "\"\\ud800\"",
+                                             " ",
+                                             "\xff",
+                                             "\\"};
     std::mt19937 random(20);
     int accepted = 0;
     for (int round = 0; round < 50'000; ++round) {

@@ -1,14 +1,12 @@
 // Reading and writing: what goes in comes out, and every damaged file is refused with a line that says why.
-#include <rondo/safetensors.hpp>
-
+#include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <csignal>
 #include <filesystem>
 #include <numeric>
-
-#include <gtest/gtest.h>
+#include <rondo/safetensors.hpp>
 
 #include "support/temporary_folder.hpp"
 
@@ -45,11 +43,13 @@ TEST(Safetensors, GivesBackWhatWasWritten) {
     const std::uint16_t f16[5] = {0x3c00, 0xc000, 0x7c00, 1, 0}, bf16[1] = {0x3f80};
     const std::int64_t i64[1] = {INT64_MIN};
     const std::int32_t i32[2] = {-1, 2};
-    const std::vector<NamedTensor> tensors = {
-        {"half", {f16, DType::f16, {5}}},   {"brain \"quoted\"\n", {bf16, DType::bf16, {1, 1, 1}}},
-        {"single", {f32, {2, 1}}},          {"long", {i64, {}}},
-        {"nothing", {nullptr, DType::f32, {0, 4}}}, {"double", {f64, {3}}},
-        {"int", {i32, {2}}}};
+    const std::vector<NamedTensor> tensors = {{"half", {f16, DType::f16, {5}}},
+                                              {"brain \"quoted\"\n", {bf16, DType::bf16, {1, 1, 1}}},
+                                              {"single", {f32, {2, 1}}},
+                                              {"long", {i64, {}}},
+                                              {"nothing", {nullptr, DType::f32, {0, 4}}},
+                                              {"double", {f64, {3}}},
+                                              {"int", {i32, {2}}}};
     const Metadata metadata = {{"config", "{\"a\": 1}"}, {"umlaut", "Grüße"}};
     write_safetensors(folder.file("a.safetensors"), tensors, metadata);
 
@@ -130,12 +130,12 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"{\"a\":1}", 0, "a number stands"}, Damage{"{\"a\":null}", 0, "null stands"},
         Damage{"{\"a\":[]}", 0, "a list stands"}, Damage{"{\"a\":\"b\"}", 0, "text stands"},
         Damage{"{\"a\":true}", 0, "a truth value"}, Damage{"{\"a\":{}}", 0, "lacks dtype, shape or data_offsets"},
-        Damage{"{\"\xff\":{}}", 0, "no valid JSON"},
-        Damage{ONE("F8", "[1]", "[0,1]"), 1, "dtype F8 is not one of"},
+        Damage{"{\"\xff\":{}}", 0, "no valid JSON"}, Damage{ONE("F8", "[1]", "[0,1]"), 1, "dtype F8 is not one of"},
         Damage{ONE("F32", "[1]", "[0,8]"), 8, "needs 4 bytes"}, Damage{ONE("F32", "[2]", "[0,4]"), 4, "needs 8 bytes"},
         Damage{ONE("F32", "[1]", "[4,0]"), 4, "needs 4 bytes"}, Damage{ONE("F32", "[1]", "[0]"), 4, "two data_offsets"},
         Damage{ONE("F32", "[1]", "[0,4,4]"), 4, "more than two"}, Damage{ONE("F32", "[-1]", "[0,4]"), 4, "negative"},
-        Damage{ONE("F32", "[1.0]", "[0,4]"), 4, "no whole number"}, Damage{ONE("F32", "[[1]]", "[0,4]"), 4, "a list stands"},
+        Damage{ONE("F32", "[1.0]", "[0,4]"), 4, "no whole number"},
+        Damage{ONE("F32", "[[1]]", "[0,4]"), 4, "a list stands"},
         Damage{ONE("F32", "[1,1,1,1,1,1,1]", "[0,4]"), 4, "more than 6"},
         Damage{ONE("F32", "[18446744073709551615]", "[0,4]"), 4, "too large"},
         Damage{ONE("F32", "[99999999999999999999]", "[0,4]"), 4, "no whole number"},
@@ -147,12 +147,15 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4, "two dtypes"},
         Damage{R"({"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}})", 4, "two shapes"},
         Damage{R"({"a":{"dtype":"F32","shape":[1],"strides":[1],"data_offsets":[0,4]}})", 4, "unknown field strides"},
-        Damage{R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
-               8, "tensor a occurs twice"},
-        Damage{R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
-               12, "overlap"},
-        Damage{R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
-               4, "overlap"},
+        Damage{
+            R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+            8, "tensor a occurs twice"},
+        Damage{
+            R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+            12, "overlap"},
+        Damage{
+            R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+            4, "overlap"},
         Damage{R"({"__metadata__":{"a":"b","a":"c"}})", 0, "occurs twice"},
         Damage{R"({"__metadata__":{},"__metadata__":{}})", 0, "occurs twice"},
         Damage{R"({"__metadata__":{"a":1}})", 0, "a number stands"},
