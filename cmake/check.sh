@@ -25,7 +25,7 @@ skip() { printf '\n==== %s: SKIPPED: %s\n' "$1" "$2"; }
 
 configure() {  # configure PRESET
     cmake --preset "$1" > "build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
-    grep -E '^-- (CUDA|Program|Benchmarks|GoogleTest):' "build/$1.configure.log" || true
+    grep -E '^-- (CUDA|Program|Benchmarks|GoogleTest|lane):' "build/$1.configure.log" || true
 }
 
 setup() { cmake/setup.sh check; }
