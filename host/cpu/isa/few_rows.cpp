@@ -1,23 +1,15 @@
-// Products of at most four rows, as inference at batch 1 has them: nothing is packed, since B is read only once.
+// Products of few rows, as inference at small batches has them: nothing is packed, since B is read only once.
 #include "cpu/isa/product.hpp"
+
+#include "cpu/isa/transpose.hpp"
 
 namespace rondo::cpu::RONDO_ISA {
 namespace {
 
-constexpr int kFew = 4;
+constexpr std::int64_t kFewDots = 32;  // rows up to which reading B as it is beats packing it
 constexpr std::int64_t kGrain = 1 << 16;
 
 constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-
-/// The sum of the lanes, halves first.
-template <class T>
-T sum_of_lanes(Pack<T> x) {
-    alignas(RONDO_VECTOR_BYTES) T lanes[kLanes<T>];
-    x.store(lanes);
-    for (int half = kLanes<T> / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-    return lanes[0];
-}
 
 template <class T>
 void put(const Product& p, std::int64_t row, std::int64_t col, T sum) {
@@ -26,14 +18,15 @@ void put(const Product& p, std::int64_t row, std::int64_t col, T sum) {
     c = p.accumulate ? c + sum : sum;
 }
 
-/// Rows of A and rows of B (stored transposed) as scalar products, kRows × kCols at once.
+/// Rows of A times rows of B (stored transposed) as scalar products, kRows × kCols at once.
 template <class T, int kRows, int kCols>
-void dots(const Product& p, std::int64_t col) {
-    constexpr int kL = kLanes<T>;
-    const T* const a = static_cast<const T*>(p.a);
+void dots(const Product& p, std::int64_t row, std::int64_t col) {
+    constexpr int kL = kLanes<T>, kSums = kRows * kCols, kPadded = (kSums + kL - 1) / kL * kL;
+    const T* const a = static_cast<const T*>(p.a) + row * p.a_stride;
     const T* const b = static_cast<const T*>(p.b) + col * p.b_stride;
-    Sums<T, kRows, kCols> sums;
-    sums.clear();
+    Pack<T> sums[kPadded];
+    RONDO_UNROLL
+    for (int i = 0; i < kPadded; ++i) sums[i] = Pack<T>(T(0));
     auto add = [&]<bool kWhole>(std::int64_t k, int n) __attribute__((always_inline)) {
         Pack<T> y[kCols];
         RONDO_UNROLL
@@ -42,27 +35,48 @@ void dots(const Product& p, std::int64_t col) {
         for (int r = 0; r < kRows; ++r) {
             const Pack<T> x = load<kWhole>(a + r * p.a_stride + k, n);
             RONDO_UNROLL
-            for (int c = 0; c < kCols; ++c) sums.at[r][c] = fma(x, y[c], sums.at[r][c]);
+            for (int c = 0; c < kCols; ++c) sums[r * kCols + c] = fma(x, y[c], sums[r * kCols + c]);
         }
     };
     std::int64_t k = 0;
     for (; k + kL <= p.k; k += kL) add.template operator()<true>(k, kL);
     if (k < p.k) add.template operator()<false>(k, static_cast<int>(p.k - k));
-    for (int r = 0; r < kRows; ++r)
-        for (int c = 0; c < kCols; ++c) put(p, r, col + c, sum_of_lanes(sums.at[r][c]));
+    alignas(RONDO_VECTOR_BYTES) T values[kPadded];
+    RONDO_UNROLL
+    for (int i = 0; i < kPadded; i += kL) {
+        Pack<T> x[kL];
+        RONDO_UNROLL
+        for (int l = 0; l < kL; ++l) x[l] = sums[i + l];
+        sums_of_lanes(x).store(values + i);
+    }
+    for (int i = 0; i < kSums; ++i) put(p, row + i / kCols, col + i % kCols, values[i]);
 }
 
+#if defined(__AVX512F__)
+constexpr int kDotRows = 4;
+#else
+constexpr int kDotRows = 2;
+#endif
+constexpr int kDotCols = 4;
+
 template <class T, int kRows>
-void dots_of_rows(const Product& p, const Context& context) {
-    constexpr std::int64_t kCols = 4;
-    const std::int64_t tiles = (p.n + kCols - 1) / kCols;
-    context.pool.parallel_for(tiles, 1 + kGrain / (kRows * kCols * p.k + 1),
+void dots_of_rows(const Product& p, std::int64_t row, std::int64_t col, std::int64_t end) {
+    if (end - col == kDotCols)
+        dots<T, kRows, kDotCols>(p, row, col);
+    else
+        for (; col < end; ++col) dots<T, kRows, 1>(p, row, col);
+}
+
+template <class T>
+void all_dots(const Product& p, const Context& context) {
+    const std::int64_t tiles = (p.n + kDotCols - 1) / kDotCols;
+    context.pool.parallel_for(tiles, 1 + kGrain / (p.m * kDotCols * p.k + 1),
                               [&](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t col = begin * kCols; col < smaller(p.n, end * kCols); col += kCols) {
-            if (p.n - col >= kCols)
-                dots<T, kRows, kCols>(p, col);
-            else
-                for (std::int64_t c = col; c < p.n; ++c) dots<T, kRows, 1>(p, c);
+        for (std::int64_t tile = begin; tile < end; ++tile) {
+            const std::int64_t col = tile * kDotCols, stop = smaller(p.n, col + kDotCols);
+            std::int64_t row = 0;
+            for (; row + kDotRows <= p.m; row += kDotRows) dots_of_rows<T, kDotRows>(p, row, col, stop);
+            for (; row < p.m; ++row) dots_of_rows<T, 1>(p, row, col, stop);
         }
     });
 }
@@ -74,7 +88,7 @@ void rows_of_b(const Product& p, std::int64_t a_row, std::int64_t a_step, std::i
     for (int v = 0; v < kVectors; ++v) o.b[v] = static_cast<const T*>(p.b) + col + v * kLanes<T>;
     Sums<T, kRows, kVectors> sums;
     sums.clear();
-    sums.template multiply<false>(o);
+    sums.template multiply<0>(o);
     alignas(RONDO_VECTOR_BYTES) T values[kRows][kVectors * kLanes<T>];
     sums.store(values[0], kVectors * kLanes<T>);
     for (int r = 0; r < kRows; ++r)
@@ -114,31 +128,24 @@ void rows_of_b_for(const Product& p, const Context& context) {
     });
 }
 
-template <class T, int kRows>
-void few_rows(const Product& p, const Context& context) {
-    if (p.b_transposed)
-        dots_of_rows<T, kRows>(p, context);
-    else
-        rows_of_b_for<T, kRows>(p, context);
-}
-
 }  // namespace
 
 template <class T>
 bool product_of_few_rows(const Product& p, const Context& context) {
-    if (p.m > kFew || (p.b_transposed && p.a_transposed && p.a_stride != 1 && p.k != 1)) return false;
-    Product q = p;
-    if (p.b_transposed && p.a_transposed) {
-        if (p.m != 1) return false;
-        q.a_transposed = false;  // a single row, stored as a column without gaps
+    if (p.b_transposed) {
+        if (p.m > kFewDots || (p.a_transposed && p.k > 1 && (p.m > 1 || p.a_stride > 1))) return false;
+        Product q = p;
+        if (p.a_transposed) q.a_stride = 1;  // one column without gaps is a row, one row a column
+        all_dots<T>(q, context);
+        return true;
     }
     switch (p.m) {
-        case 1: few_rows<T, 1>(q, context); break;
-        case 2: few_rows<T, 2>(q, context); break;
-        case 3: few_rows<T, 3>(q, context); break;
-        default: few_rows<T, 4>(q, context); break;
+        case 1: rows_of_b_for<T, 1>(p, context); return true;
+        case 2: rows_of_b_for<T, 2>(p, context); return true;
+        case 3: rows_of_b_for<T, 3>(p, context); return true;
+        case 4: rows_of_b_for<T, 4>(p, context); return true;
+        default: return false;
     }
-    return true;
 }
 
 template bool product_of_few_rows<float>(const Product&, const Context&);

@@ -20,8 +20,7 @@ constexpr int tile_rows(int vectors) {
     return vectors == 4 ? 3 : vectors == 3 ? 4 : 6;
 }
 
-/// Where a tile's operands lie. Row r, element k of A: a[r·a_row + k·a_step], or a[k·kRows + r] where A is packed;
-/// vector v of B: b[v][k·b_step].
+/// Where a tile's operands lie. Row r, element k of A: a[r·a_row + k·a_step]; vector v of B: b[v][k·b_step].
 template <class T>
 struct Operands {
     const T* a;
@@ -58,10 +57,11 @@ struct Sums {
         }
     }
 
-    template <bool kPackedA>
+    /// kPacked: the distance of two k where A's rows lie next to each other, 0 where the operands tell.
+    template <int kPacked>
     RONDO_HD void multiply(const Operands<T>& o) {
         const T* a = o.a;
-        const std::int64_t row = kPackedA ? 1 : o.a_row, step = kPackedA ? kRows : o.a_step;
+        const std::int64_t row = kPacked ? 1 : o.a_row, step = kPacked ? kPacked : o.a_step;
         std::int64_t at_b = 0;
         for (std::int64_t k = 0; k < o.k; ++k) {
             Pack<T> b[kVectors];

@@ -22,27 +22,19 @@ struct Packed {
     int group() const { return gates >= 3 ? 1 : kMaxVectors / gates; }
 };
 
-/// Rows of a tile's memory: small enough to stay in the first-level cache, a multiple of every register tile's rows.
-inline constexpr std::int64_t kTileRows = 48;
+/// Rows of a tile's memory, which should stay in the caches next to the core.
+inline constexpr std::int64_t kTileRows = 64;
 
 /// tile[row][vector][lane] = a[rows, k] · W of the `blocks` blocks from `block` on; a's rows a_stride apart.
 template <class T>
 void multiply_packed(const T* a, std::int64_t a_stride, std::int64_t rows, const Packed<T>& w, std::int64_t block,
                      std::int64_t blocks, T* tile);
 
-extern template void multiply_packed<float>(const float*, std::int64_t, std::int64_t, const Packed<float>&,
-                                            std::int64_t, std::int64_t, float*);
-extern template void multiply_packed<double>(const double*, std::int64_t, std::int64_t, const Packed<double>&,
-                                             std::int64_t, std::int64_t, double*);
 
 template <class T>
 std::int64_t packed_bytes(const Packing& packing);
 template <class T>
 void pack(const Packing& packing, const void* w, void* packed, const Context& context);
 
-extern template std::int64_t packed_bytes<float>(const Packing&);
-extern template std::int64_t packed_bytes<double>(const Packing&);
-extern template void pack<float>(const Packing&, const void*, void*, const Context&);
-extern template void pack<double>(const Packing&, const void*, void*, const Context&);
 
 }  // namespace rondo::cpu::RONDO_ISA

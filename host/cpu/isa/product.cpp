@@ -1,10 +1,13 @@
 // C = op(A)·op(B) by blocks, both packed.
 #include "cpu/isa/product.hpp"
 
+#include "cpu/isa/transpose.hpp"
+
 namespace rondo::cpu::RONDO_ISA {
 namespace {
 
 constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+constexpr std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 constexpr std::int64_t up_to_multiple(std::int64_t n, std::int64_t of) { return (n + of - 1) / of * of; }
 
 /// Multiply-adds below which another thread costs more than it brings.
@@ -23,30 +26,56 @@ struct Part {
     std::int64_t m0, m1, n0, n1;
 };
 
-/// Rows [m0, m0+m) by k of A as [panel][k][row]; the last panel has only as many rows as there are.
+/// Panels of an operand that lies along them are filled this many at a time, so that more than a cache line or two is
+/// read before the next row, which lies on another page.
+constexpr std::int64_t kPanels = 8;
+
+/// m rows by k of A as [panel][k][row], `height` rows to a panel and kStep places for them. Places without a row are
+/// left as they are.
 template <class T>
-void pack_a(const Matrix<T>& a, std::int64_t m, std::int64_t k, T* to) {
-    for (std::int64_t i = 0; i < m; i += Blocking<T>::kRows) {
-        const std::int64_t rows = smaller(Blocking<T>::kRows, m - i);
-        const T* const from = a.at(i, 0);
-        for (std::int64_t j = 0; j < k; ++j)
-            for (std::int64_t r = 0; r < rows; ++r) *to++ = from[r * a.row + j * a.col];
+void pack_a(const Matrix<T>& a, std::int64_t m, std::int64_t k, std::int64_t height, T* to) {
+    constexpr std::int64_t kL = kLanes<T>, kStep = Blocking<T>::kStep;
+    if (a.col == 1) {
+        for (std::int64_t i = 0; i < m; i += height, to += k * kStep)
+            for (std::int64_t r = 0; r < smaller(height, m - i); r += kL)
+                columns_of_rows(a.at(i + r, 0), a.row, static_cast<int>(smaller(kL, m - i - r)), k, to + r, kStep);
+        return;
     }
+    for (std::int64_t i0 = 0; i0 < m; i0 += kPanels * height, to += kPanels * k * kStep)
+        for (std::int64_t j = 0; j < k; ++j) {
+            T* out = to + j * kStep;
+            for (std::int64_t i = i0; i < smaller(m, i0 + kPanels * height); i += height, out += k * kStep)
+                for (std::int64_t r = 0; r < smaller(height, m - i); r += kL) {
+                    const T* const from = a.at(i + r, j);
+                    const std::int64_t left = m - i - r;
+                    (left >= kL ? Pack<T>::load(from) : load_first(from, static_cast<int>(left))).store(out + r);
+                }
+        }
 }
 
 /// k by n of B as [panel][k][column], the last panel padded with zeros.
 template <class T>
 void pack_b(const Matrix<T>& b, std::int64_t k, std::int64_t n, T* to) {
-    constexpr std::int64_t kCols = Blocking<T>::kCols;
-    for (std::int64_t j = 0; j < n; j += kCols) {
-        const std::int64_t cols = smaller(kCols, n - j);
-        const T* const from = b.at(0, j);
-        for (std::int64_t i = 0; i < k; ++i) {
-            for (std::int64_t c = 0; c < cols; ++c) to[i * kCols + c] = from[i * b.row + c * b.col];
-            for (std::int64_t c = cols; c < kCols; ++c) to[i * kCols + c] = T(0);
+    constexpr std::int64_t kL = kLanes<T>, kCols = Blocking<T>::kCols;
+    const std::int64_t padded = up_to_multiple(n, kCols);
+    if (b.col != 1) {
+        for (std::int64_t c = 0; c < padded; c += kL) {
+            T* const panel = to + c / kCols * kCols * k + c % kCols;
+            const int cols = static_cast<int>(larger(0, smaller(kL, n - c)));
+            columns_of_rows(b.at(0, cols > 0 ? c : 0), b.col, cols, k, panel, kCols);
         }
-        to += k * kCols;
+        return;
     }
+    for (std::int64_t c0 = 0; c0 < padded; c0 += kPanels * kCols)
+        for (std::int64_t i = 0; i < k; ++i)
+            for (std::int64_t c = c0; c < smaller(padded, c0 + kPanels * kCols); c += kL) {
+                T* const out = to + c / kCols * kCols * k + i * kCols + c % kCols;
+                const std::int64_t left = n - c;
+                if (left >= kL)
+                    Pack<T>::load(b.at(i, c)).store(out);
+                else
+                    (left > 0 ? load_first(b.at(i, c), static_cast<int>(left)) : Pack<T>(T(0))).store(out);
+            }
 }
 
 /// What a tile's sums are added to.
@@ -70,11 +99,13 @@ RONDO_HD void finish(const Pack<T>& sum, const Sink<T>& sink, int row, int col, 
 template <class T, int kRows>
 void multiply_tile(const T* a, const T* b, std::int64_t k, const Sink<T>& sink, std::int64_t cols) {
     constexpr int kVectors = Blocking<T>::kVectors, kL = kLanes<T>;
-    Operands<T> o{a, 1, kRows, {}, Blocking<T>::kCols, k};
+    Operands<T> o{a, 1, Blocking<T>::kStep, {}, Blocking<T>::kCols, k};
     for (int v = 0; v < kVectors; ++v) o.b[v] = b + v * kL;
+    for (int r = 0; r < kRows; ++r)  // here by the time the sums are done
+        for (int v = 0; v < kVectors; ++v) __builtin_prefetch(sink.c + r * sink.stride + v * kL, 1);
     Sums<T, kRows, kVectors> sums;
     sums.clear();
-    sums.template multiply<true>(o);
+    sums.template multiply<Blocking<T>::kStep>(o);
     if (cols >= Blocking<T>::kCols) {
         RONDO_UNROLL
         for (int r = 0; r < kRows; ++r) {
@@ -112,20 +143,23 @@ void multiply_part(const Product& p, const Matrix<T>& a, const Matrix<T>& b, con
     T* const packed_a = scratch;
     T* const packed_b = scratch + B::kValuesOfA;
     const T* const bias = static_cast<const T*>(p.bias);
+    const std::int64_t pieces = p.k > B::kK ? (p.k + B::kK - 1) / B::kK : 1;
     for (std::int64_t m = part.m0; m < part.m1; m += B::kM) {
         const std::int64_t rows = smaller(B::kM, part.m1 - m);
-        for (std::int64_t k = 0; k == 0 || k < p.k; k += B::kK) {
-            const std::int64_t depth = smaller(B::kK, p.k - k);
-            pack_a(Matrix<T>{a.at(m, k), a.row, a.col}, rows, depth, packed_a);
+        const std::int64_t panels = (rows + B::kRows - 1) / B::kRows;
+        const std::int64_t height = (rows + panels - 1) / panels;  // about equal: a panel of two rows wastes registers
+        for (std::int64_t piece = 0; piece < pieces; ++piece) {
+            const std::int64_t k = p.k * piece / pieces, depth = p.k * (piece + 1) / pieces - k;
+            pack_a(Matrix<T>{a.at(m, k), a.row, a.col}, rows, depth, height, packed_a);
             for (std::int64_t n = part.n0; n < part.n1; n += B::kN) {
                 const std::int64_t cols = smaller(B::kN, part.n1 - n);
                 pack_b(Matrix<T>{b.at(k, n), b.row, b.col}, depth, cols, packed_b);
-                for (std::int64_t i = 0; i < rows; i += B::kRows)
+                for (std::int64_t i = 0; i < rows; i += height)
                     for (std::int64_t j = 0; j < cols; j += B::kCols) {
                         T* const c = static_cast<T*>(p.c) + (m + i) * p.c_stride + n + j;
                         const Sink<T> sink{c, p.c_stride, bias && k == 0 ? bias + n + j : nullptr, p.accumulate || k > 0};
-                        multiply_rows<T>(smaller(B::kRows, rows - i), packed_a + i * depth, packed_b + j * depth, depth,
-                                         sink, cols - j);
+                        multiply_rows<T>(smaller(height, rows - i), packed_a + i / height * B::kStep * depth, packed_b + j * depth,
+                                         depth, sink, cols - j);
                     }
             }
         }

@@ -5,23 +5,21 @@
 
 namespace rondo::cpu::RONDO_ISA {
 
-/// How a product is cut. A piece of k is packed of both: a micropanel of A (kTileRowsOfA rows) stays in the first-level
-/// cache while the micropanels of a block of B come by from the second; the block of A lies beyond.
+/// How a product is cut. A piece of k is packed of both: kRows rows of A stay in the first-level cache while a block of B
+/// comes by from the second, kCols columns at a time; the block of A lies beyond.
 template <class T>
 struct Blocking {
     static constexpr int kVectors = 2;
-    static constexpr int kRows = tile_rows(kVectors);
+    static constexpr int kRows = kRegisters == 32 ? 14 : 6;
+    static constexpr int kStep = (kRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;  // rows with their padding, packed
     static constexpr int kCols = kVectors * kLanes<T>;
-    static constexpr std::int64_t kK = 1536 / static_cast<std::int64_t>(sizeof(T));
+    static constexpr std::int64_t kK = sizeof(T) == 4 ? 256 : 192;
     static constexpr std::int64_t kN = 384;
-    static constexpr std::int64_t kM = 1536;
-    static constexpr std::int64_t kValuesOfB = kK * kN, kValuesOfA = kK * kM;
-    static_assert(kN % kCols == 0 && kM % kRows == 0);
+    static constexpr std::int64_t kM = 96 * kRows;
+    static constexpr std::int64_t kValuesOfB = kK * kN, kValuesOfA = kK * (kM / kRows) * kStep;
+    static constexpr std::size_t kScratchBytes = static_cast<std::size_t>(kValuesOfA + kValuesOfB) * sizeof(T);
+    static_assert(kN % kCols == 0 && kM % kRows == 0 && kScratchBytes % 64 == 0);
 };
-
-inline constexpr std::size_t kScratchBytes =
-    (Blocking<float>::kValuesOfA + Blocking<float>::kValuesOfB) * sizeof(float);
-static_assert(kScratchBytes == (Blocking<double>::kValuesOfA + Blocking<double>::kValuesOfB) * sizeof(double));
 
 template <class T>
 void product(const Product& product, const Context& context);

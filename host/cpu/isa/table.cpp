@@ -33,6 +33,10 @@ constexpr Functions functions(const CellTable* cells) {
             softmax_row<T>};
 }
 
+constexpr std::size_t kScratchBytes = Blocking<float>::kScratchBytes > Blocking<double>::kScratchBytes
+                                          ? Blocking<float>::kScratchBytes
+                                          : Blocking<double>::kScratchBytes;
+
 }  // namespace
 
 constinit const Table kTable{kScratchBytes, functions<float>(&kCellsF32), functions<double>(&kCellsF64)};
