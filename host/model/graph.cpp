@@ -158,8 +158,8 @@ void Graph::lay_out(const NetworkSpec& spec) {
                 shapes.emplace(first, block.tensors[0].shape);
             }
             for (const TensorSpec& tensor : block.tensors) {
-                parameters.push_back({node.name + "." + tensor.name, tensor.shape, parameter_count + tensor.offset,
-                                      tensor.bias});
+                parameters.push_back(
+                    {node.name + "." + tensor.name, tensor.shape, parameter_count + tensor.offset, tensor.bias});
                 tensors.push_back(tensor);
             }
             blocks.push_back({parameter_count, block.count});

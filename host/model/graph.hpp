@@ -13,15 +13,15 @@ inline constexpr int kAbsentValue = -1;
 struct GraphNode {
     std::string name;
     std::unique_ptr<Module> module;
-    std::vector<int> inputs, outputs;       ///< values, one a port; kAbsentValue where not given
-    std::vector<int> blocks;                ///< storage blocks, one a ParameterBlock of the module
-    std::vector<CarriedState> carried;      ///< one a state; width 0 where an input port gives it
+    std::vector<int> inputs, outputs;   ///< values, one a port; kAbsentValue where not given
+    std::vector<int> blocks;            ///< storage blocks, one a ParameterBlock of the module
+    std::vector<CarriedState> carried;  ///< one a state; width 0 where an input port gives it
 };
 
 struct GraphValue {
     std::string name;
-    int producer = -1;       ///< node; -1: network input
-    int input = -1;          ///< network input
+    int producer = -1;  ///< node; -1: network input
+    int input = -1;     ///< network input
     int readers = 0;
     bool differentiable = false;  ///< depends on parameters, or an input whose gradient is wanted
 };
@@ -33,9 +33,9 @@ struct StorageBlock {
 
 /// What the ids of a network input must fit.
 struct InputCheck {
-    std::int64_t classes = 0;      ///< below this where not 0
-    bool is_target = false;        ///< read by a loss: negative ids are left out
-    int prediction = -1;           ///< the value a target is compared with
+    std::int64_t classes = 0;  ///< below this where not 0
+    bool is_target = false;    ///< read by a loss: negative ids are left out
+    int prediction = -1;       ///< the value a target is compared with
 };
 
 struct Graph {

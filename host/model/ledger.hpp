@@ -38,10 +38,14 @@ public:
 
     static std::string_view name_of(Kind kind) noexcept {
         switch (kind) {
-            case Kind::input: return "input";
-            case Kind::value: return "value";
-            case Kind::gradient: return "gradient";
-            case Kind::reserve: return "reserve";
+            case Kind::input:
+                return "input";
+            case Kind::value:
+                return "value";
+            case Kind::gradient:
+                return "gradient";
+            case Kind::reserve:
+                return "reserve";
         }
         return "?";
     }

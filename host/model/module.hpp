@@ -38,7 +38,7 @@ struct TensorSpec {
     Shape shape;
     std::int64_t offset = 0;  ///< in its block
     bool bias = false;
-    double bound = 0;          ///< standard initialisation: uniform in ±bound; 0: normal(0,1)
+    double bound = 0;                               ///< standard initialisation: uniform in ±bound; 0: normal(0,1)
     std::int64_t forget_begin = 0, forget_end = 0;  ///< bias elements of the forget gate, if any
     bool input_side = false;                        ///< bias_ih: where a forget bias goes
 };
@@ -88,11 +88,11 @@ struct Call {
 
 /// What a loss is asked for.
 struct LossCall {
-    double* sum;           ///< device memory: added to
+    double* sum;            ///< device memory: added to
     std::int64_t* counted;  ///< device memory: added to
-    double scale;          ///< of the gradient
-    std::int64_t begin;    ///< first step that counts
-    bool differentiate;    ///< write the gradient of inputs[0]
+    double scale;           ///< of the gradient
+    std::int64_t begin;     ///< first step that counts
+    bool differentiate;     ///< write the gradient of inputs[0]
 };
 
 /// A module at one extent. Allocates nothing.
@@ -111,8 +111,8 @@ public:
 struct PlanRequest {
     std::string name;  ///< of the node
     Mode mode;
-    std::span<const ValueInfo* const> inputs, outputs;  ///< null: absent
-    std::span<const bool> input_gradients;              ///< wanted
+    std::span<const ValueInfo*const> inputs, outputs;  ///< null: absent
+    std::span<const bool> input_gradients;             ///< wanted
 };
 
 class Module {

@@ -15,8 +15,7 @@ namespace {
 
 void validate(const NetworkSpec& spec) { model::Graph{spec}; }
 
-Network::Impl::Impl(Device on, NetworkSpec described)
-    : device(std::move(on)), spec(std::move(described)), graph(spec) {
+Network::Impl::Impl(Device on, NetworkSpec described) : device(std::move(on)), spec(std::move(described)), graph(spec) {
     backend().check(spec.precision);
     const std::size_t count = graph.nodes.size();
     const auto nodes = static_cast<std::int64_t>(count);
@@ -87,16 +86,11 @@ void Network::Impl::prepare(Stream stream) {
 model::Call Network::Impl::call(std::size_t n, Stream stream) {
     model::PlannedNode& node = current->nodes[n];
     const bool carries = std::any_of(carried[n].begin(), carried[n].end(), [](void* p) { return p != nullptr; });
-    return {backend(),
-            stream,
-            node.inputs,
-            node.outputs,
-            node.blocks,
-            carries ? std::span<void* const>(carried[n]) : std::span<void* const>(),
-            current->arena,
-            current->arena + current->ledger.workspace_offset(),
-            current->lengths,
-            random.as<RandomState>() + n};
+    return {backend(),        stream,
+            node.inputs,      node.outputs,
+            node.blocks,      carries ? std::span<void* const>(carried[n]) : std::span<void* const>(),
+            current->arena,   current->arena + current->ledger.workspace_offset(),
+            current->lengths, random.as<RandomState>() + n};
 }
 
 void Network::set_random(RandomState state, Stream stream) {
@@ -133,11 +127,15 @@ void Network::Impl::run_loss(std::size_t n, Reduction reduction, std::int64_t be
         refuse("begin", begin, detail::concat("must be in [0, ", prediction.steps(), ")"));
     loss_counted[n] = before.back() - before[static_cast<std::size_t>(begin)];
     switch (reduction) {
-        case Reduction::sum: loss_scales[n] = 1; break;
+        case Reduction::sum:
+            loss_scales[n] = 1;
+            break;
         case Reduction::mean:
             loss_scales[n] = loss_counted[n] > 0 ? 1 / static_cast<double>(loss_counted[n]) : 0;
             break;
-        case Reduction::mean_of_batch: loss_scales[n] = 1 / static_cast<double>(prediction.batch()); break;
+        case Reduction::mean_of_batch:
+            loss_scales[n] = 1 / static_cast<double>(prediction.batch());
+            break;
     }
     model::Call call = this->call(n, stream);
     current->nodes[n].module->loss(call, {sums.as<double>() + n, counted.as<std::int64_t>() + n, loss_scales[n], begin,
@@ -165,8 +163,7 @@ void Network::loss(Reduction reduction, std::int64_t begin, Stream stream) {
 
 LossValue Network::read_loss(Stream stream) {
     Impl& m = *impl_;
-    if (m.phase != Impl::Phase::loss && m.phase != Impl::Phase::backward)
-        refuse_state("read_loss: must follow a loss");
+    if (m.phase != Impl::Phase::loss && m.phase != Impl::Phase::backward) refuse_state("read_loss: must follow a loss");
     m.backend().download(m.sums_read.data(), m.sums.data(), m.sums_read.size() * sizeof(double), stream);
     m.backend().synchronize(stream);
     LossValue total;

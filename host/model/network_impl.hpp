@@ -36,7 +36,7 @@ struct Network::Impl {
     std::vector<RandomState> random_staged;
     std::vector<double> sums_read;
     std::vector<std::unique_ptr<model::NetworkPlan>> plans;
-    std::vector<model::InputExtent> wanted;  ///< scratch of find_plan
+    std::vector<model::InputExtent> wanted;   ///< scratch of find_plan
     std::vector<std::vector<void*>> carried;  ///< one a node: where its states lie
     std::vector<char> block_written;
 
@@ -44,7 +44,7 @@ struct Network::Impl {
     enum class Phase { none, forward, loss, backward };
     Phase phase = Phase::none;
     model::NetworkPlan* current = nullptr;
-    std::vector<double> loss_scales;          ///< one a node
+    std::vector<double> loss_scales;         ///< one a node
     std::vector<std::int64_t> loss_counted;  ///< one a node
     bool parameters_dirty = true;
 

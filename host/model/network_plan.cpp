@@ -18,8 +18,12 @@ std::vector<const ValueInfo*> infos_of(const std::vector<PlannedValue>& values, 
 }  // namespace
 
 NetworkPlan::NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode run_mode, std::vector<InputExtent> shapes)
-    : mode(run_mode), extents(std::move(shapes)), values(graph.values.size()), inputs(graph.inputs.size()),
-      nodes(graph.nodes.size()), lengths(graph.inputs.size(), nullptr) {
+    : mode(run_mode),
+      extents(std::move(shapes)),
+      values(graph.values.size()),
+      inputs(graph.inputs.size()),
+      nodes(graph.nodes.size()),
+      lengths(graph.inputs.size(), nullptr) {
     infer_inputs(graph, spec);
     for (std::size_t n = 0; n < nodes.size(); ++n) infer_node(graph, n);
     for (std::size_t n = 0; n < nodes.size(); ++n)
@@ -88,9 +92,9 @@ void NetworkPlan::mark_backward(const Graph& graph) {
     for (int n : backward_order) {
         const GraphNode& node = graph.nodes[at(n)];
         PlannedNode& planned = nodes[at(n)];
-        planned.backward =
-            node.module->is_loss() || std::any_of(node.outputs.begin(), node.outputs.end(),
-                                                  [&](int v) { return v != kAbsentValue && wanted[at(v)]; });
+        planned.backward = node.module->is_loss() || std::any_of(node.outputs.begin(), node.outputs.end(), [&](int v) {
+                               return v != kAbsentValue && wanted[at(v)];
+                           });
         if (!planned.backward) continue;
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
             const int v = node.inputs[i];
@@ -189,8 +193,8 @@ void NetworkPlan::bind(const Graph& graph, std::byte* base, std::byte* parameter
         }
     }
     for (std::size_t i = 0; i < inputs.size(); ++i)
-        lengths[i] = inputs[i].lengths == kNoBuffer ? nullptr
-                                                    : reinterpret_cast<const std::int64_t*>(base + inputs[i].lengths);
+        lengths[i] =
+            inputs[i].lengths == kNoBuffer ? nullptr : reinterpret_cast<const std::int64_t*>(base + inputs[i].lengths);
 }
 
 }  // namespace rondo::model

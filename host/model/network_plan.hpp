@@ -42,8 +42,8 @@ struct PlannedValue {
 };
 
 struct PlannedInput {
-    std::int64_t lengths = kNoBuffer;        ///< i64 [B]
-    std::vector<std::int32_t> staged;        ///< ids with padding made safe; only ragged
+    std::int64_t lengths = kNoBuffer;          ///< i64 [B]
+    std::vector<std::int32_t> staged;          ///< ids with padding made safe; only ragged
     std::vector<std::int64_t> targets_before;  ///< [T+1]: targets (elements) that count before step t; only targets
 };
 
@@ -57,9 +57,9 @@ struct NetworkPlan {
     std::vector<PlannedValue> values;
     std::vector<PlannedInput> inputs;
     std::vector<PlannedNode> nodes;
-    std::vector<int> backward_order;  ///< the losses, then the other nodes from last to first
+    std::vector<int> backward_order;           ///< the losses, then the other nodes from last to first
     std::vector<const std::int64_t*> lengths;  ///< device memory, set by bind
-    std::int64_t batch = 0;           ///< rows of the carried states; 0: no stack carries any
+    std::int64_t batch = 0;                    ///< rows of the carried states; 0: no stack carries any
 
     /// Points everything into an arena of ledger.bytes().
     void bind(const Graph& graph, std::byte* arena, std::byte* parameters, std::byte* gradients, std::int64_t element);

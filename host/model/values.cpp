@@ -80,9 +80,9 @@ const model::PlannedValue& Network::Impl::planned_value(std::string_view name) c
 
 ConstView Network::value(std::string_view name) const {
     const model::PlannedValue& value = impl_->planned_value(name);
-    const bool intact = impl_->phase == Impl::Phase::forward ||
-                        (impl_->phase != Impl::Phase::none &&
-                         !(impl_->current->mode == Mode::training && value.replaced));
+    const bool intact =
+        impl_->phase == Impl::Phase::forward ||
+        (impl_->phase != Impl::Phase::none && !(impl_->current->mode == Mode::training && value.replaced));
     if (!intact || value.data_reused)
         throw Error(ErrorCode::state, detail::concat("value ", name, ": is gone, another took its place"));
     return {impl_->current->arena + value.data, value.info.dtype, value.info.shape};

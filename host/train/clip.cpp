@@ -61,8 +61,7 @@ GradientClipper::GradientClipper(Network& network, ClipSpec spec) {
     validate(spec);
     const std::size_t count = spec.kind == ClipSpec::Kind::tensor_norm ? network.parameters().size() : 1;
     impl_ = std::make_unique<Impl>(
-        Impl{network, spec,
-             model::DeviceBuffer(network.device(), static_cast<std::int64_t>(count * sizeof(double))),
+        Impl{network, spec, model::DeviceBuffer(network.device(), static_cast<std::int64_t>(count * sizeof(double))),
              std::vector<double>(count)});
 }
 GradientClipper::~GradientClipper() = default;
@@ -79,12 +78,15 @@ GradientReport GradientClipper::clip(Stream stream) {
     report.finite = std::isfinite(sum);
     if (!report.finite) return report;
     switch (m.spec.kind) {
-        case ClipSpec::Kind::none: break;
+        case ClipSpec::Kind::none:
+            break;
         case ClipSpec::Kind::norm:
             report.scale = coefficient(report.norm, m.spec.limit);
             report.clipped = report.scale < 1;
             break;
-        case ClipSpec::Kind::tensor_norm: report.clipped = m.clip_tensors(stream); break;
+        case ClipSpec::Kind::tensor_norm:
+            report.clipped = m.clip_tensors(stream);
+            break;
         case ClipSpec::Kind::value:
             m.backend().clamp(m.dtype(), m.network.gradient_array().data, m.network.parameter_count(), m.spec.limit,
                               stream);

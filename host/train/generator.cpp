@@ -28,8 +28,7 @@ Generator::Generator(Network& network, SamplingSpec spec, Stream stream, std::st
     const std::vector<InputSpec>& inputs = network.spec().inputs;
     require(!inputs.empty() && inputs[0].dtype == DType::i32, "inputs", inputs.size(),
             "must begin with token ids to generate");
-    impl_ = std::make_unique<Impl>(
-        Impl{network, Sampler(spec), stream, std::string(logits), network.make_state(1)});
+    impl_ = std::make_unique<Impl>(Impl{network, Sampler(spec), stream, std::string(logits), network.make_state(1)});
     impl_->inputs.resize(inputs.size());
 }
 Generator::~Generator() = default;

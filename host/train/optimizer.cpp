@@ -88,9 +88,15 @@ void Optimizer::update(double learning_rate, double gradient_scale, bool skip, S
         const auto at = [&](std::byte* base) { return base ? base + range.begin * element : nullptr; };
         Update update;
         switch (m.spec.rule) {
-            case OptimizerSpec::Rule::sgd: update.rule = Update::Rule::sgd; break;
-            case OptimizerSpec::Rule::adam: update.rule = Update::Rule::adam; break;
-            case OptimizerSpec::Rule::adamw: update.rule = Update::Rule::adamw; break;
+            case OptimizerSpec::Rule::sgd:
+                update.rule = Update::Rule::sgd;
+                break;
+            case OptimizerSpec::Rule::adam:
+                update.rule = Update::Rule::adam;
+                break;
+            case OptimizerSpec::Rule::adamw:
+                update.rule = Update::Rule::adamw;
+                break;
         }
         update.dtype = m.dtype();
         update.count = range.end - range.begin;

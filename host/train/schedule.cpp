@@ -25,8 +25,11 @@ double learning_rate(const ScheduleSpec& spec, std::int64_t step, std::int64_t e
     require(epoch >= 0, "epoch", epoch, "must not be negative");
     double rate = spec.rate;
     switch (spec.kind) {
-        case ScheduleSpec::Kind::constant: break;
-        case ScheduleSpec::Kind::steps: rate *= std::pow(spec.factor, static_cast<double>(epoch / spec.every)); break;
+        case ScheduleSpec::Kind::constant:
+            break;
+        case ScheduleSpec::Kind::steps:
+            rate *= std::pow(spec.factor, static_cast<double>(epoch / spec.every));
+            break;
         case ScheduleSpec::Kind::exponential:
             if (epoch + 1 > spec.after) rate *= std::pow(spec.factor, static_cast<double>(epoch + 1 - spec.after));
             break;

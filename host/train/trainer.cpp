@@ -19,8 +19,8 @@ void validate(const TrainerSpec& spec) {
 
 Trainer::Trainer(Network& network, TrainerSpec spec, Stream stream) {
     validate(spec);
-    impl_ = std::make_unique<Impl>(Impl{network, spec, stream, Optimizer(network, spec.optimizer),
-                                        GradientClipper(network, spec.clip), {}, {}, {}, 0});
+    impl_ = std::make_unique<Impl>(Impl{
+        network, spec, stream, Optimizer(network, spec.optimizer), GradientClipper(network, spec.clip), {}, {}, {}, 0});
 }
 Trainer::~Trainer() = default;
 Trainer::Trainer(Trainer&&) noexcept = default;

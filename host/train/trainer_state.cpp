@@ -89,8 +89,8 @@ void Trainer::restore(const TrainingState& saved) {
     visit_progress(reader, progress);
     reader(kUpdates, updates);
     reader(kStateRows, rows);
-    for (std::int64_t n : {progress.step, progress.epoch, progress.window, progress.skipped, progress.skipped_in_a_row,
-                           updates, rows})
+    for (std::int64_t n :
+         {progress.step, progress.epoch, progress.window, progress.skipped, progress.skipped_in_a_row, updates, rows})
         require(n >= 0, "progress", n, "must not be negative");
 
     std::optional<NetworkState> state;

@@ -192,7 +192,9 @@ Vocabulary Vocabulary::from_metadata(const Metadata& metadata) {
     Vocabulary vocabulary(parse_kind(field(kKindKey)));
     const std::string& tokens = field(kTokensKey);
     switch (vocabulary.kind_) {
-        case Kind::bytes: require(tokens.empty(), kTokensKey, tokens.size(), "must be empty for bytes"); break;
+        case Kind::bytes:
+            require(tokens.empty(), kTokensKey, tokens.size(), "must be empty for bytes");
+            break;
         case Kind::characters:
             vocabulary.tokens_.emplace_back(kUnknown);
             for_each_character(tokens, [&](std::string_view c) { vocabulary.tokens_.emplace_back(c); });

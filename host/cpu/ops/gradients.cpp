@@ -30,9 +30,8 @@ double squares(const T* x, std::int64_t count) {
 void CpuBackend::sum_of_squares(DType dtype, const void* x, std::int64_t count, double* sum, bool accumulate, Stream) {
     cpu::with_type(dtype, [&]<class T>() {
         const auto* from = static_cast<const T*>(x);
-        const double total = cpu::ChunkedSum<double>::run(pool_, count, 1, [&](std::int64_t begin, std::int64_t end) {
-            return squares(from + begin, end - begin);
-        });
+        const double total = cpu::ChunkedSum<double>::run(
+            pool_, count, 1, [&](std::int64_t begin, std::int64_t end) { return squares(from + begin, end - begin); });
         *sum = (accumulate ? *sum : 0) + total;
     });
 }

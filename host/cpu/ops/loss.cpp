@@ -50,10 +50,9 @@ void CpuBackend::cross_entropy(const CrossEntropy& args, Stream) {
             refuse(detail::concat("targets[", r, "]"), args.targets[r], detail::concat("must be below ", args.classes));
     cpu::with_type(args.dtype, [&]<class T>() {
         const cpu::Functions& functions = args.dtype == DType::f32 ? table_->f32 : table_->f64;
-        const LossSum sum =
-            cpu::ChunkedSum<LossSum>::run(pool_, args.rows, args.classes, [&](std::int64_t begin, std::int64_t end) {
-                return cross_entropy_rows<T>(args, functions, begin, end);
-            });
+        const LossSum sum = cpu::ChunkedSum<LossSum>::run(
+            pool_, args.rows, args.classes,
+            [&](std::int64_t begin, std::int64_t end) { return cross_entropy_rows<T>(args, functions, begin, end); });
         *args.loss += sum.loss;
         *args.counted += sum.counted;
     });

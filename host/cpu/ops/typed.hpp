@@ -13,9 +13,14 @@ namespace rondo::cpu {
 template <class F>
 void with_type(DType dtype, F f) {
     switch (dtype) {
-        case DType::f32: f.template operator()<float>(); return;
-        case DType::f64: f.template operator()<double>(); return;
-        default: refuse("dtype", dtype, "must be f32 or f64 on the CPU");
+        case DType::f32:
+            f.template operator()<float>();
+            return;
+        case DType::f64:
+            f.template operator()<double>();
+            return;
+        default:
+            refuse("dtype", dtype, "must be f32 or f64 on the CPU");
     }
 }
 

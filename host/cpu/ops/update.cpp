@@ -76,8 +76,12 @@ void CpuBackend::update(const Update& update, Stream) {
                     else
                         step.template sgd_momentum<false>(begin, end);
                     return;
-                case Update::Rule::adam: step.template adam<false>(begin, end); return;
-                case Update::Rule::adamw: step.template adam<true>(begin, end); return;
+                case Update::Rule::adam:
+                    step.template adam<false>(begin, end);
+                    return;
+                case Update::Rule::adamw:
+                    step.template adam<true>(begin, end);
+                    return;
             }
         });
     });

@@ -10,20 +10,19 @@ public:
 
     void forward(Call& call) override {
         const Place &ids = call.inputs[0], &y = call.outputs[0];
-        call.backend.embedding_forward(dtype_, y.data, call.blocks[0].data,
-                                       static_cast<const std::int32_t*>(ids.data), ids.info->shape.size(), spec_.width,
-                                       call.stream);
+        call.backend.embedding_forward(dtype_, y.data, call.blocks[0].data, static_cast<const std::int32_t*>(ids.data),
+                                       ids.info->shape.size(), spec_.width, call.stream);
     }
 
     void backward(Call& call) override {
         BlockPlace& weight = call.blocks[0];
         const Place& ids = call.inputs[0];
         if (!weight.accumulate)
-            call.backend.zero(weight.gradient,
-                              static_cast<std::size_t>(spec_.classes * spec_.width * size_of(dtype_)), call.stream);
+            call.backend.zero(weight.gradient, static_cast<std::size_t>(spec_.classes * spec_.width * size_of(dtype_)),
+                              call.stream);
         call.backend.embedding_backward(dtype_, weight.gradient, call.outputs[0].gradient,
-                                        static_cast<const std::int32_t*>(ids.data), ids.info->shape.size(),
-                                        spec_.width, spec_.classes, call.stream);
+                                        static_cast<const std::int32_t*>(ids.data), ids.info->shape.size(), spec_.width,
+                                        spec_.classes, call.stream);
     }
 
 private:

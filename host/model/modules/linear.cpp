@@ -93,8 +93,7 @@ public:
         const Shape shape{spec_.output, spec_.input};
         std::vector<ParameterBlock> blocks{{{{.name = "weight", .shape = shape, .bound = bound}}, shape.size()}};
         if (spec_.bias)
-            blocks.push_back(
-                {{{.name = "bias", .shape = {spec_.output}, .bias = true, .bound = bound}}, spec_.output});
+            blocks.push_back({{{.name = "bias", .shape = {spec_.output}, .bias = true, .bound = bound}}, spec_.output});
         return blocks;
     }
 

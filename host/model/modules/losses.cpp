@@ -97,10 +97,9 @@ public:
             mask(call, clean, p, lengths, value);
             p = clean;
         }
-        call.backend.squared_error(value.dtype, at_row(p, value, row), at_row(y, value, row),
-                                   (value.rows() - row) * value.width(), loss.sum,
-                                   loss.differentiate ? at_row(prediction.gradient, value, row) : nullptr, loss.scale,
-                                   call.stream);
+        call.backend.squared_error(
+            value.dtype, at_row(p, value, row), at_row(y, value, row), (value.rows() - row) * value.width(), loss.sum,
+            loss.differentiate ? at_row(prediction.gradient, value, row) : nullptr, loss.scale, call.stream);
     }
 
 private:
@@ -126,8 +125,7 @@ public:
         require(target.dtype == dtype_, "target", target.dtype, detail::concat("must be ", dtype_));
         require(prediction.shape.rank() == 2 || prediction.shape.rank() == 3, "prediction", prediction.shape,
                 "must be [T,B,width] or [B,width]");
-        require(target.shape == prediction.shape, "target", target.shape,
-                detail::concat("must be ", prediction.shape));
+        require(target.shape == prediction.shape, "target", target.shape, detail::concat("must be ", prediction.shape));
         return {};
     }
 

@@ -18,9 +18,15 @@ struct StackCore {
 class PlannedStack final : public PlannedModule {
 public:
     PlannedStack(StackCore& core, Plan plan, const PlanRequest& request, bool carries, Ledger& ledger)
-        : core_(core), plan_(std::move(plan)), initial_(plan_.states.size()), final_(plan_.states.size()),
-          dinitial_(plan_.states.size()), dfinal_(plan_.states.size()), views_(plan_.states.size()),
-          kept_(plan_.states.size(), kNoBuffer), begun_(plan_.states.size(), kNoBuffer) {
+        : core_(core),
+          plan_(std::move(plan)),
+          initial_(plan_.states.size()),
+          final_(plan_.states.size()),
+          dinitial_(plan_.states.size()),
+          dfinal_(plan_.states.size()),
+          views_(plan_.states.size()),
+          kept_(plan_.states.size(), kNoBuffer),
+          begun_(plan_.states.size(), kNoBuffer) {
         const auto kind = Ledger::Kind::reserve;
         reserve_ = ledger.book(kind, request.name + ".reserve", plan_.reserve_bytes);
         if (!request.outputs[0]) y_ = ledger.book(kind, request.name + ".y", y_info().bytes());
@@ -184,8 +190,7 @@ public:
 
     std::vector<ValueInfo> infer(std::span<const ValueInfo* const> inputs) const override {
         const ValueInfo& x = *inputs[0];
-        require(x.dtype == spec_.precision.storage, "x", x.dtype,
-                detail::concat("must be ", spec_.precision.storage));
+        require(x.dtype == spec_.precision.storage, "x", x.dtype, detail::concat("must be ", spec_.precision.storage));
         require(x.shape.rank() == 3 && x.width() == spec_.input, "x", x.shape,
                 detail::concat("must be [T,B,", spec_.input, "]"));
         const std::int64_t batch = x.batch();

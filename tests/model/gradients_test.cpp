@@ -1,0 +1,196 @@
+/// Gradients of whole networks: every module, values with several readers, ties, ragged batches, carried states.
+#include "model/gradient_check.hpp"
+
+namespace rondo {
+namespace {
+
+using namespace test;
+
+StackSpec stack(std::int64_t input, std::vector<LayerSpec> layers) {
+    return {.input = input, .layers = std::move(layers), .precision = Precision::f64()};
+}
+
+Network make(NetworkSpec spec, double range = 0.4) {
+    spec.precision = Precision::f64();
+    Network network(Device::cpu(1), std::move(spec));
+    network.initialise({.kind = InitSpec::Kind::uniform, .range = range, .seed = 3}, kStream);
+    network.set_random({5, 1}, kStream);
+    return network;
+}
+
+NetworkSpec language_model(double dropout, bool per_sequence = false) {
+    LayerSpec lstm{.hidden = 6}, gru{.cell = "gru", .hidden = 5};
+    lstm.dropout = gru.dropout = dropout;
+    lstm.dropout_per_sequence = gru.dropout_per_sequence = per_sequence;
+    NetworkSpec spec;
+    spec.inputs = {{"tokens"}, {"targets"}};
+    spec.nodes = {{"embedding", EmbeddingSpec{7, 4}, {"tokens"}, {"x"}},
+                  {"rnn", stack(4, {lstm, gru}), {"x"}, {"y"}},
+                  {"dropout", DropoutSpec{dropout, per_sequence}, {"y"}, {"d"}},
+                  {"linear", LinearSpec{5, 7}, {"d"}, {"logits"}},
+                  {"loss", CrossEntropySpec{}, {"logits", "targets"}}};
+    return spec;
+}
+
+Feed tokens(std::int64_t steps, std::int64_t batch, std::vector<std::int64_t> lengths = {}) {
+    Feed feed;
+    feed.ids({steps, batch}, random_ids(1, steps * batch, 7), lengths)
+        .ids({steps, batch}, random_ids(2, steps * batch, 7), lengths);
+    return feed;
+}
+
+TEST(Gradients, LanguageModelInAllReductions) {
+    Network network = make(language_model(0));
+    for (Reduction reduction : {Reduction::sum, Reduction::mean, Reduction::mean_of_batch})
+        check_parameter_gradients(network, tokens(5, 3), reduction);
+}
+
+TEST(Gradients, DropoutWithItsMaskHeld) {
+    for (bool per_sequence : {false, true}) {
+        Network network = make(language_model(0.4, per_sequence));
+        check_parameter_gradients(network, tokens(5, 3), Reduction::mean);
+    }
+}
+
+TEST(Gradients, RaggedRowsAndIgnoredTargets) {
+    Network network = make(language_model(0));
+    Feed feed = tokens(5, 4, {5, 2, 0, 3});
+    feed.ids_of(1)[1] = -1;
+    check_parameter_gradients(network, feed, Reduction::mean);
+}
+
+TEST(Gradients, LossFromAStepOn) {
+    Network network = make(language_model(0));
+    check_parameter_gradients(network, tokens(5, 3), Reduction::mean, 3);
+}
+
+TEST(Gradients, FromACarriedState) {
+    Network network = make(language_model(0));
+    NetworkState state = network.make_state(3);
+    network.forward(tokens(4, 3).inputs(), Mode::inference, nullptr, kStream);
+    network.keep_state(4, state, kStream);
+    check_parameter_gradients(network, tokens(5, 3), Reduction::mean, 0, &state);
+}
+
+TEST(Gradients, TiedParametersTakeBothUses) {
+    NetworkSpec spec;
+    spec.inputs = {{"tokens"}, {"targets"}};
+    spec.nodes = {{"embedding", EmbeddingSpec{7, 5}, {"tokens"}, {"x"}},
+                  {"rnn", stack(5, {{.cell = "rnn_tanh", .hidden = 5}}), {"x"}, {"y"}},
+                  {"linear", LinearSpec{5, 7}, {"y"}, {"logits"}},
+                  {"loss", CrossEntropySpec{}, {"logits", "targets"}}};
+    spec.ties = {{"linear.weight", "embedding.weight"}};
+    Network network = make(spec);
+    EXPECT_THROW(network.parameter("linear.weight"), Error);
+    check_parameter_gradients(network, tokens(4, 3), Reduction::mean);
+}
+
+/// One value read by two layers, by a stack and by another loss; a layer read twice by one loss's way.
+NetworkSpec fan_out() {
+    NetworkSpec spec;
+    spec.inputs = {{"x", DType::f64, 3, true}, {"target", DType::f64, 2}, {"other", DType::f64, 4}};
+    spec.nodes = {{"shared", LinearSpec{3, 4}, {"x"}, {"s"}},
+                  {"rnn", stack(4, {{.cell = "gru", .hidden = 4}}), {"s"}, {"y"}},
+                  {"again", stack(4, {{.hidden = 2}}), {"s"}, {"z"}},
+                  {"top", LinearSpec{4, 2, false}, {"y"}, {"p"}},
+                  {"first", SquaredErrorSpec{}, {"p", "target"}},
+                  {"second", SquaredErrorSpec{}, {"s", "other"}},
+                  {"unread", LinearSpec{2, 3}, {"z"}, {"u"}}};
+    return spec;
+}
+
+Feed fan_out_feed(std::vector<std::int64_t> lengths = {}) {
+    Random random(8);
+    Feed feed;
+    feed.numbers({4, 3, 3}, random.uniforms(36), lengths)
+        .numbers({4, 3, 2}, random.uniforms(24))
+        .numbers({4, 3, 4}, random.uniforms(48));
+    return feed;
+}
+
+TEST(Gradients, AreSummedWhereAValueHasSeveralReaders) {
+    for (const std::vector<std::int64_t>& lengths : {std::vector<std::int64_t>{}, {4, 0, 2}}) {
+        Network network = make(fan_out());
+        Feed feed = fan_out_feed(lengths);
+        check_parameter_gradients(network, feed, Reduction::mean);
+        check_input_gradient(network, feed, 0, Reduction::sum);
+        // What no loss depends on has a gradient of exactly zero.
+        EXPECT_EQ(largest_gradient(network.read_gradients(kStream), "unread.weight"), 0);
+        EXPECT_EQ(largest_gradient(network.read_gradients(kStream), "again.weight_hh_l0"), 0);
+        EXPECT_GT(largest_gradient(network.read_gradients(kStream), "shared.weight"), 0);
+    }
+}
+
+TEST(Gradients, ALossWithoutItsTargetIsLeftOut) {
+    Network network = make(fan_out());
+    Random random(8);
+    Feed feed;
+    feed.numbers({4, 3, 3}, random.uniforms(36)).absent().numbers({4, 3, 4}, random.uniforms(48));
+    check_parameter_gradients(network, feed, Reduction::mean);
+    EXPECT_EQ(largest_gradient(network.read_gradients(kStream), "top.weight"), 0);
+}
+
+/// x twice into one module's ports: a stack whose initial state is a value with other readers too.
+TEST(Gradients, StatesAsPorts) {
+    NetworkSpec spec;
+    spec.inputs = {{"source", DType::f64, 3, true}, {"goal", DType::f64, 2, true}, {"target", DType::f64, 4}};
+    spec.nodes = {{"encoder", stack(3, {{.hidden = 4}}), {"source"}, {"", "h", "c"}},
+                  {"decoder", stack(2, {{.hidden = 4}}), {"goal", "h", "c"}, {"y", "", "last"}},
+                  {"drop", DropoutSpec{0.3}, {"last"}, {"dropped"}},
+                  {"end", SquaredErrorSpec{}, {"dropped", "target"}},
+                  {"mid", LinearSpec{4, 4}, {"h"}, {"m"}},
+                  {"loop", stack(2, {{.cell = "gru", .hidden = 4}}), {"goal", "m"}, {"", "n"}},
+                  {"more", LinearSpec{4, 4}, {"n"}, {"o"}},
+                  {"drop2", DropoutSpec{0.5}, {"o"}, {"q"}},
+                  {"join", stack(4, {{.cell = "rnn_tanh", .hidden = 4}}), {"y", "q"}, {"w"}},
+                  {"narrow", LinearSpec{4, 2}, {"w"}, {"v"}},
+                  {"also", SquaredErrorSpec{}, {"v", "third"}}};
+    spec.inputs.push_back({"third", DType::f64, 2});
+    Network network = make(spec);
+    Random random(4);
+    Feed feed;
+    feed.numbers({5, 2, 3}, random.uniforms(30), {5, 3})
+        .numbers({3, 2, 2}, random.uniforms(12))
+        .numbers({2, 4}, random.uniforms(8))
+        .numbers({3, 2, 2}, random.uniforms(12));
+    check_parameter_gradients(network, feed, Reduction::sum);
+    check_input_gradient(network, feed, 1, Reduction::sum);
+    // Past a row's length there is no gradient.
+    loss_of(network, feed, Reduction::sum);
+    network.backward(false, kStream);
+    const HostTensor dx = network.read_gradient("source", kStream);
+    for (std::int64_t t = 3; t < 5; ++t)
+        for (std::int64_t i = 0; i < 3; ++i) EXPECT_EQ(dx.at((t * 2 + 1) * 3 + i), 0);
+    EXPECT_NE(dx.at(0), 0);
+}
+
+TEST(Gradients, BidirectionalAndProjectedStacks) {
+    LayerSpec both{.hidden = 5, .direction = Direction::bidirectional, .projection = 2};
+    LayerSpec sum{.cell = "gru", .hidden = 3, .direction = Direction::bidirectional, .merge = Merge::sum};
+    NetworkSpec spec;
+    spec.inputs = {{"x", DType::f64, 3, true}, {"target", DType::f64, 3}};
+    spec.nodes = {{"rnn", stack(3, {both, sum}), {"x"}, {"y"}}, {"loss", SquaredErrorSpec{}, {"y", "target"}}};
+    Network network = make(spec);
+    Random random(4);
+    Feed feed;
+    feed.numbers({4, 2, 3}, random.uniforms(24), {4, 3}).numbers({4, 2, 3}, random.uniforms(24));
+    check_parameter_gradients(network, feed, Reduction::mean);
+    check_input_gradient(network, feed, 0, Reduction::mean);
+}
+
+TEST(Gradients, AccumulateAddsToWhatIsThere) {
+    Network network = make(language_model(0));
+    const Feed feed = tokens(5, 3);
+    loss_of(network, feed, Reduction::mean);
+    network.backward(false, kStream);
+    const auto once = network.read_gradients(kStream);
+    loss_of(network, feed, Reduction::mean);
+    network.backward(true, kStream);
+    const auto twice = network.read_gradients(kStream);
+    for (std::size_t p = 0; p < once.size(); ++p)
+        for (std::int64_t i = 0; i < once[p].shape.size(); ++i)
+            ASSERT_NEAR(twice[p].at(i), 2 * once[p].at(i), 1e-15) << once[p].name;
+}
+
+}  // namespace
+}  // namespace rondo

@@ -1,0 +1,134 @@
+/// Drawing tokens, and text from a language model.
+#include "rondo/generator.hpp"
+
+#include <array>
+#include <limits>
+
+#include "model/gradient_check.hpp"
+#include "rondo/language_model.hpp"
+
+namespace rondo {
+namespace {
+
+using namespace test;
+
+const std::vector<double> kLogits{0.5, 2.0, -1.0, 2.5, 0.0, 1.0, -3.0, 1.5};
+
+std::vector<double> softmax(double temperature) {
+    std::vector<double> p;
+    double sum = 0;
+    for (double l : kLogits) sum += std::exp(l / temperature);
+    for (double l : kLogits) p.push_back(std::exp(l / temperature) / sum);
+    return p;
+}
+
+TEST(Sampler, TakesTheMostLikelyWhenCold) {
+    Sampler sampler({.temperature = 0});
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(sampler.sample(kLogits), 3);
+    EXPECT_EQ(sampler.sample(std::vector<double>{1, 5, 5, 2}), 1);  // the first of equals
+    const double infinity = std::numeric_limits<double>::infinity();
+    EXPECT_EQ(Sampler({}).sample(std::vector<double>{1, 5, infinity, 2}), 2);
+}
+
+TEST(Sampler, ProbabilitiesAreTheCutSoftmax) {
+    for (double temperature : {0.5, 1.0, 3.0}) {
+        const auto p = softmax(temperature), q = Sampler({.temperature = temperature}).probabilities(kLogits);
+        for (std::size_t i = 0; i < p.size(); ++i) EXPECT_NEAR(q[i], p[i], 1e-15);
+    }
+    const auto p = softmax(1);
+    const auto k = Sampler({.top_k = 3}).probabilities(kLogits);
+    const double three = p[3] + p[1] + p[7];
+    for (std::size_t i = 0; i < 8; ++i) EXPECT_NEAR(k[i], i == 3 || i == 1 || i == 7 ? p[i] / three : 0, 1e-15);
+    // Just beyond the first two, just within them, and less than the first.
+    const double two = p[3] + p[1];
+    for (auto [top_p, count] : {std::pair{two + 1e-9, 3}, {two - 1e-9, 2}, {1e-9, 1}, {1.0, 8}}) {
+        const auto q = Sampler({.top_p = top_p}).probabilities(kLogits);
+        EXPECT_EQ(std::count_if(q.begin(), q.end(), [](double x) { return x > 0; }), count) << top_p;
+    }
+    // top_p counts what top_k has left.
+    const auto both = Sampler({.top_k = 2, .top_p = p[3] / two - 1e-9}).probabilities(kLogits);
+    EXPECT_EQ(both[3], 1);
+    EXPECT_EQ(Sampler({.top_k = 100}).probabilities(kLogits), Sampler({}).probabilities(kLogits));
+}
+
+TEST(Sampler, DrawsWhatItSays) {
+    for (const SamplingSpec& spec : {SamplingSpec{}, SamplingSpec{.temperature = 2, .top_k = 5, .seed = 3},
+                                     SamplingSpec{.top_p = 0.8, .seed = 7}}) {
+        Sampler sampler(spec);
+        const auto p = sampler.probabilities(kLogits);
+        const int draws = 40000;
+        std::vector<int> counts(8, 0);
+        for (int i = 0; i < draws; ++i) ++counts[static_cast<std::size_t>(sampler.sample(kLogits))];
+        for (std::size_t i = 0; i < 8; ++i)
+            EXPECT_NEAR(counts[i], draws * p[i], 5 * std::sqrt(draws * p[i] * (1 - p[i]))) << i;
+    }
+}
+
+TEST(Sampler, FollowsItsSeed) {
+    const auto draw = [](std::uint64_t seed) {
+        Sampler sampler({.seed = seed});
+        std::vector<std::int32_t> ids;
+        for (int i = 0; i < 50; ++i) ids.push_back(sampler.sample(kLogits));
+        return ids;
+    };
+    EXPECT_EQ(draw(1), draw(1));
+    EXPECT_NE(draw(1), draw(2));
+}
+
+TEST(Sampler, RefusesWhatMakesNoSense) {
+    const double nan = std::nan("");
+    for (const SamplingSpec& spec :
+         {SamplingSpec{.temperature = -1}, SamplingSpec{.temperature = nan}, SamplingSpec{.top_k = -1},
+          SamplingSpec{.top_p = 0}, SamplingSpec{.top_p = 1.1}, SamplingSpec{.top_p = nan}}) {
+        EXPECT_THROW(validate(spec), Error);
+        EXPECT_THROW(Sampler{spec}, Error);
+    }
+    Sampler sampler({});
+    EXPECT_THROW(sampler.sample({}), Error);
+    EXPECT_THROW(sampler.sample(std::vector<double>{1, nan}), Error);
+}
+
+TEST(Generator, ReadsTokenByTokenWhatAForwardReadsAtOnce) {
+    for (Precision precision : {Precision::f32(), Precision::f64()}) {
+        Network network(
+            Device::cpu(1),
+            network_spec({.classes = 12, .hidden = 16, .layers = 2, .dropout = 0.5, .precision = precision}));
+        network.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5}, kStream);
+        const std::vector<std::int32_t> prompt = random_ids(1, 9, 12);
+        Generator generator(network, {.seed = 5}, kStream);
+        generator.feed(prompt);
+        const std::vector<double> stepped = generator.logits();
+        network.forward(Feed().ids({9, 1}, prompt).absent().inputs(), Mode::inference, nullptr, kStream);
+        const HostTensor whole = network.read_value("logits", kStream);
+        for (std::int64_t i = 0; i < 12; ++i)
+            EXPECT_NEAR(stepped[static_cast<std::size_t>(i)], whole.at(8 * 12 + i),
+                        precision == Precision::f64() ? 1e-14 : 1e-5);
+        // The tokens it draws are those of a sampler with its seed, and are read in turn.
+        Sampler sampler({.seed = 5});
+        Generator other(network, {}, kStream);
+        other.feed(prompt);
+        for (int i = 0; i < 20; ++i) {
+            const std::int32_t expected = sampler.sample(other.logits());
+            EXPECT_EQ(generator.next(), expected);
+            other.feed(std::array{expected});
+            EXPECT_EQ(generator.logits(), other.logits());
+        }
+        generator.reset();
+        generator.feed(prompt);
+        EXPECT_EQ(generator.logits(), stepped);
+    }
+}
+
+TEST(Generator, RefusesWhatMakesNoSense) {
+    Network network(Device::cpu(1), network_spec({.classes = 12, .hidden = 4}));
+    network.initialise({}, kStream);
+    Generator generator(network, {}, kStream);
+    EXPECT_THROW(generator.next(), Error);
+    EXPECT_THROW(generator.feed(std::array{12}), Error);
+    EXPECT_THROW(Generator(network, {.temperature = -1}, kStream), Error);
+    Generator lost(network, {}, kStream, "nothing");
+    EXPECT_THROW(lost.feed(std::array{1}), Error);
+}
+
+}  // namespace
+}  // namespace rondo
