@@ -27,8 +27,8 @@ find include host tests -name '*.?pp' | sort | xargs cat > "$out/text.txt"
 
 rondo=build/demo/bin/rondo
 echo "demo: training on $(wc -c < "$out/text.txt") characters of source code, about a minute"
-"$rondo" train --text "$out/text.txt" --out "$out" --seconds 60
+"$rondo" train --text "$out/text.txt" --out "$out" --overwrite --minutes 1 \
+    --hidden 256 --layers 1 --batch 32 --window 64 --lr 0.004 --evaluation-batch 32
 echo "demo: what the model writes:"
 "$rondo" generate --checkpoint "$out" --prompt '#include ' --length 400
-echo
 echo "demo: checkpoint, log and plot of the loss lie in $out"
