@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "scheduler/program.hpp"
+#include "scheduler/validate.hpp"
 
 namespace rondo {
 namespace {
@@ -246,6 +247,7 @@ std::uint64_t identity(const Plan& plan) {
 }  // namespace
 
 Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& extent) {
+    check_addressable(spec, extent);
     Plan plan;
     plan.spec = spec;
     plan.extent = extent;

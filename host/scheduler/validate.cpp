@@ -46,4 +46,18 @@ void validate(const Extent& extent) {
     require(extent.batch >= 1, "batch", extent.batch, "must be at least 1");
 }
 
+void check_addressable(const StackSpec& spec, const Extent& extent) {
+    const double rows = static_cast<double>(extent.steps + 1.0) * static_cast<double>(extent.batch);
+    double input = static_cast<double>(spec.input), elements = rows * input;
+    for (const LayerSpec& layer : spec.layers) {
+        // Wider than any buffer of this layer, and generous: gates, their gradients, states and saved planes.
+        const double columns = 16.0 * static_cast<double>(layer.hidden);
+        const double width = static_cast<double>(layer.projection > 0 ? layer.projection : layer.hidden);
+        elements += layer.directions() * columns * (rows + input + width + 64.0);
+        input = width * layer.directions();
+    }
+    require(elements < 0x1p56, "steps and widths", detail::concat(extent.steps, " steps of ", extent.batch, " rows"),
+            "need more memory than can be addressed");
+}
+
 }  // namespace rondo

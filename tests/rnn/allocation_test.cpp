@@ -52,7 +52,7 @@ int allocations_of(F f) {
 }
 
 TEST(AllocationTest, TheCounterCounts) {
-    EXPECT_EQ(allocations_of([] { delete new int(1); }), 1);
+    EXPECT_EQ(allocations_of([] { ::operator delete(::operator new(4)); }), 1);
     EXPECT_GE(allocations_of([] { std::vector<double> v(100); }), 1);
     EXPECT_EQ(allocations_of([] {}), 0);
 }

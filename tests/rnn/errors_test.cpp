@@ -109,6 +109,22 @@ TEST(RnnErrorsTest, ExtentsThatAreNotAllowed) {
     expect_error(ErrorCode::invalid_argument, "batch", [&] { rnn.plan({1, -7}); });
 }
 
+TEST(RnnErrorsTest, SizesThatCannotBeAddressed) {
+    constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
+    const Rnn rnn(kDevice, good_spec());
+    for (const Extent& extent : {Extent{kHuge, 1}, Extent{1, kHuge}, Extent{kHuge, kHuge}, Extent{1 << 30, 1 << 30}})
+        expect_error(ErrorCode::invalid_argument, "steps and widths", [&] { rnn.plan(extent); });
+    EXPECT_GT(rnn.plan({1 << 12, 1 << 16}).reserve_bytes, std::int64_t{1} << 32) << "large, and allowed";
+    for (const std::int64_t width : {kHuge, std::int64_t{1} << 40}) {
+        StackSpec spec = good_spec();
+        spec.layers[1].hidden = width;
+        expect_error(ErrorCode::invalid_argument, "steps and widths", [&] { Rnn(kDevice, spec); });
+        spec = good_spec();
+        spec.input = kHuge;
+        expect_error(ErrorCode::invalid_argument, "steps and widths", [&] { Rnn(kDevice, spec); });
+    }
+}
+
 TEST(RnnErrorsTest, NamesThatAPlanDoesNotHave) {
     const Plan plan = Rnn(kDevice, good_spec()).plan({2, 2});
     EXPECT_EQ(plan.parameter("weight_hr_l0").name, "weight_hr_l0");

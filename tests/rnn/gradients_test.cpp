@@ -75,13 +75,13 @@ TEST(GradientsTest, ThereAreAThousandConfigurations) {
 TEST(GradientsTest, SingleLayers) { check_in_double("single layers", single_layer_cases()); }
 TEST(GradientsTest, EdgeExtents) { check_in_double("edge extents", edge_cases()); }
 TEST(GradientsTest, Stacks) { check_in_double("stacks", stack_cases(kStacks)); }
-TEST(GradientsTest, LongSequences) { check_in_double("long sequences", long_cases()); }
-TEST(GradientsTest, SeveralChunks) { check_in_double("several chunks", chunked_cases()); }
+TEST(SlowGradientsTest, LongSequences) { check_in_double("long sequences", long_cases()); }
+TEST(SlowGradientsTest, SeveralChunks) { check_in_double("several chunks", chunked_cases()); }
 
 TEST(GradientsTest, SingleLayersInSingle) { check_in_single("single layers", every(5, single_layer_cases())); }
 TEST(GradientsTest, EdgeExtentsInSingle) { check_in_single("edge extents", every(7, edge_cases())); }
 TEST(GradientsTest, StacksInSingle) { check_in_single("stacks", every(5, stack_cases(kStacks))); }
-TEST(GradientsTest, LongSequencesInSingle) { check_in_single("long sequences", every(3, long_cases())); }
+TEST(SlowGradientsTest, LongSequencesInSingle) { check_in_single("long sequences", every(3, long_cases())); }
 
 }  // namespace
 }  // namespace rondo::test
