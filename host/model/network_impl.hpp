@@ -38,6 +38,7 @@ struct Network::Impl {
     std::vector<std::unique_ptr<model::NetworkPlan>> plans;
     std::vector<model::InputExtent> wanted;   ///< scratch of find_plan
     std::vector<std::vector<void*>> carried;  ///< one a node: where its states lie
+    std::vector<void*> kept;                  ///< scratch of keep_state
     std::vector<char> block_written;
 
     // Of the last forward.

@@ -71,7 +71,7 @@ void Network::keep_state(std::int64_t step, NetworkState& to, Stream stream) con
     if (m.current->batch > 0 && to.batch() != m.current->batch)
         refuse("to", to.batch(), detail::concat("must be a state of ", m.current->batch, " rows"));
     // Modules keep what they began from, so `to` may be that; only the null entries of `carried` matter to them now.
-    std::vector<void*> list;
+    std::vector<void*>& list = m.kept;
     for (std::size_t n = 0; n < m.graph.nodes.size(); ++n) {
         if (m.carried[n].empty()) continue;
         list.assign(m.carried[n].size(), nullptr);

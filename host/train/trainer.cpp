@@ -103,8 +103,9 @@ StepMetrics Trainer::step(const TokenStreams& streams) {
     train::require_language_model(m.network);
     const std::vector<Window>& windows = m.windows_of(streams.steps());
     const auto w = static_cast<std::size_t>(m.progress.window);
-    require(w < windows.size(), "progress.window", m.progress.window,
-            detail::concat("must be below ", windows.size(), ", the windows of these streams"));
+    if (w >= windows.size())
+        refuse("progress.window", m.progress.window,
+               detail::concat("must be below ", windows.size(), ", the windows of these streams"));
     if (w == 0) m.begin_state(streams.batch());
     if (!m.state || m.state->batch() != streams.batch())
         refuse("streams.batch", streams.batch(), "differs from the streams this epoch began with");
