@@ -10,4 +10,6 @@ set(RONDO_USES_cuda scheduler kernels)   # the only one that may include a heade
 set(RONDO_USES_files "")
 set(RONDO_USES_model scheduler cpu cuda files)
 set(RONDO_USES_train scheduler cpu cuda files model)
-set(RONDO_USES_cli "")                   # the program is a user of the public headers like any other
+# The program is a user of the public headers like any other, but for `rondo run`: it offers the oracle, and moves
+# tensors to and from a device by the backend itself.
+set(RONDO_USES_cli reference scheduler model)

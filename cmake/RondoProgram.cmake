@@ -24,7 +24,11 @@ if(TARGET rondo_cli)
   target_link_libraries(rondo_cli PRIVATE rondo_cli_needs)
   target_sources(rondo_program PRIVATE $<TARGET_OBJECTS:rondo_cli>)
 endif()
+if(BUILD_SHARED_LIBS)   # the oracle is hidden there, and the program offers it
+  target_sources(rondo_program PRIVATE $<TARGET_OBJECTS:rondo_reference>)
+endif()
 
 # Found beside its library wherever the installed tree is moved to.
 set_target_properties(rondo_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+install(DIRECTORY host/cli/configs DESTINATION "${CMAKE_INSTALL_DATADIR}/rondo" FILES_MATCHING PATTERN "*.json")
 install(TARGETS rondo_program RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")

@@ -1,0 +1,112 @@
+#include "cli/language_config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "cli/json_fields.hpp"
+#include "cli/stack_words.hpp"
+
+namespace rondo::cli {
+namespace {
+
+/// What one layer can be told apart from the others; everything else it has from the whole.
+constexpr std::array<std::string_view, 10> kLayerFields{
+    "cell",    "hidden",       "projection", "biases",  "peepholes",
+    "coupled", "reset_before", "cell_clip",  "dropout", "dropout_per_sequence"};
+
+LayerSpec layer_of(const TrainConfig& c) {
+    require(c.hidden >= 1, "hidden", c.hidden, "must be at least 1");
+    LayerSpec layer;
+    layer.cell = c.cell;
+    layer.hidden = c.hidden;
+    layer.projection = c.projection;
+    layer.biases = parse_biases(c.biases);
+    layer.options = {.peepholes = c.peepholes, .coupled = c.coupled, .reset_before = c.reset_before};
+    layer.cell_clip = c.cell_clip;
+    layer.dropout = c.dropout;
+    layer.dropout_per_sequence = c.dropout_per_sequence && c.dropout > 0;
+    return layer;
+}
+
+std::vector<LayerSpec> layers_of(const TrainConfig& config) {
+    if (config.layers.is_number()) {
+        const auto count = config.layers.get<std::int64_t>();
+        require(count >= 1 && count <= 1000, "layers", count, "must be in [1, 1000]");
+        return std::vector<LayerSpec>(static_cast<std::size_t>(count), layer_of(config));
+    }
+    require(!config.layers.empty(), "layers", "[]", "must name at least one layer");
+    std::vector<LayerSpec> layers;
+    for (const nlohmann::json& object : config.layers) {
+        const std::string at = detail::concat("layers[", layers.size(), "]");
+        require(object.is_object(), at, object.dump(), "must be an object");
+        TrainConfig own = config;
+        for (const auto& [key, value] : object.items()) {
+            if (std::find(kLayerFields.begin(), kLayerFields.end(), key) == kLayerFields.end())
+                refuse(at, key, "is no field of a layer");
+            visit_fields(
+                [&, &name = key, &given = value](const char* field, auto& place, Fixed, const char*) {
+                    if (name == field) set_field(at + "." + name, given, place);
+                },
+                own);
+        }
+        layers.push_back(layer_of(own));
+    }
+    return layers;
+}
+
+}  // namespace
+
+NetworkSpec network_of(const TrainConfig& c, std::int64_t classes) {
+    LanguageModelSpec spec;
+    spec.classes = classes;
+    spec.embedding = c.embedding;
+    spec.stack = layers_of(c);
+    if (c.input_dropout) {
+        spec.stack.front().dropout = *c.input_dropout;
+        spec.stack.front().dropout_per_sequence = c.dropout_per_sequence && *c.input_dropout > 0;
+    }
+    spec.dropout = c.output_dropout.value_or(c.dropout);
+    spec.dropout_per_sequence = c.dropout_per_sequence && spec.dropout > 0;
+    spec.tied = c.tied;
+    spec.recurrent_clip = parse_recurrent_clip(c.recurrent_clip);
+    spec.precision = Precision::parse(c.dtype);
+    return network_spec(spec);
+}
+
+TrainerSpec trainer_of(const TrainConfig& c) {
+    TrainerSpec spec;
+    spec.optimizer = {.rule = parse_rule(c.optimizer),
+                      .momentum = c.momentum,
+                      .nesterov = c.nesterov,
+                      .beta1 = c.beta1,
+                      .beta2 = c.beta2,
+                      .epsilon = c.epsilon,
+                      .weight_decay = c.weight_decay,
+                      .decay_biases = c.decay_biases};
+    spec.schedule = {.kind = parse_schedule(c.schedule),
+                     .rate = c.lr,
+                     .factor = c.factor,
+                     .every = c.every,
+                     .after = c.after,
+                     .warmup = c.warmup,
+                     .total = c.total > 0 || c.schedule != "cosine" ? c.total : c.steps,
+                     .minimum = c.minimum};
+    spec.clip = {.kind = parse_clip(c.clip), .limit = c.clip == "none" ? 0 : c.clip_limit};
+    spec.reduction = parse_reduction(c.reduction);
+    spec.window = c.window;
+    spec.history = c.history;
+    spec.seed = static_cast<std::uint64_t>(c.seed);
+    spec.max_skipped = c.max_skipped;
+    validate(spec);
+    return spec;
+}
+
+InitSpec init_of(const TrainConfig& c) {
+    return {.kind = c.init == "uniform" ? InitSpec::Kind::uniform : InitSpec::Kind::standard,
+            .range = c.init_range,
+            .forget_bias = c.forget_bias,
+            .seed = static_cast<std::uint64_t>(c.seed)};
+}
+
+}  // namespace rondo::cli

@@ -1,0 +1,17 @@
+#pragma once
+/// The program: its commands, and what becomes of their errors.
+#include <CLI/CLI.hpp>
+
+namespace rondo::cli {
+
+/// 0: done. 2: the user's mistake, told in one line on stderr. 1: anything else.
+int run_program(int argc, char** argv);
+
+// Each adds its command, with a callback that does the work and throws rondo::Error.
+void add_run(CLI::App& program);
+void add_train(CLI::App& program);
+void add_generate(CLI::App& program);
+void add_eval(CLI::App& program);
+void add_info(CLI::App& program);
+
+}  // namespace rondo::cli

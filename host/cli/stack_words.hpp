@@ -1,0 +1,23 @@
+#pragma once
+/// The words that describe stacks on the command line and in configurations.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rondo/device.hpp"
+#include "rondo/rnn.hpp"
+
+namespace rondo::cli {
+
+// Each throws Error naming the field on any other word.
+Merge parse_merge(std::string_view word);                   ///< concatenate, sum, average
+Biases parse_biases(std::string_view word);                 ///< none, one, two
+Direction parse_direction(std::string_view word);           ///< forward, reverse, bidirectional
+RecurrentClip parse_recurrent_clip(std::string_view word);  ///< none, value:LIMIT, norm:LIMIT
+
+std::vector<std::string> split(std::string_view text, char separator);
+
+/// auto, cpu or cuda. threads: 0 for one a core; only of a cpu.
+Device open_device(const std::string& name, std::int64_t threads);
+
+}  // namespace rondo::cli

@@ -1,0 +1,150 @@
+#pragma once
+/// Everything `rondo train` can be told: by a JSON file (--config) and by flags of the same names, which win.
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+namespace rondo::cli {
+
+struct TrainConfig {
+    // Text.
+    std::string train, validation, test;
+    double validation_fraction = 0.05, test_fraction = 0;
+    std::string tokens = "characters";
+    std::int64_t vocabulary = 0;
+
+    // Model.
+    std::string cell = "lstm";
+    std::int64_t hidden = 256;
+    nlohmann::json layers = 2;
+    std::int64_t embedding = 0, projection = 0;
+    std::string biases = "two";
+    bool peepholes = false, coupled = false, reset_before = false, tied = false;
+    double cell_clip = 0;
+    double dropout = 0;
+    std::optional<double> input_dropout, output_dropout;
+    bool dropout_per_sequence = false;
+    std::string recurrent_clip = "none", dtype = "f32";
+    std::string init = "standard";
+    double init_range = 0.1, forget_bias = 0;
+    std::int64_t seed = 1;
+
+    // Training.
+    std::int64_t batch = 32, window = 35, history = 0;
+    std::string reduction = "mean", optimizer = "adam";
+    double lr = 0.002, momentum = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+    bool nesterov = false, decay_biases = true;
+    std::string schedule = "constant";
+    double factor = 1, minimum = 0;
+    std::int64_t every = 1, after = 0, warmup = 0, total = 0;
+    std::string clip = "norm";
+    double clip_limit = 5;
+    std::int64_t max_skipped = 10;
+
+    // When to stop, to evaluate, to save.
+    std::int64_t epochs = 0, steps = 0;
+    double minutes = 0;
+    std::int64_t patience = 0, evaluate_every = 0, evaluation_batch = 1;
+    double save_minutes = 10;
+    std::int64_t log_every = 10;
+
+    // Where.
+    std::string out = "rondo-run", device = "auto";
+    std::int64_t threads = 0;
+    bool overwrite = false;
+};
+
+/// Whether a run that goes on from a checkpoint may be told another value.
+enum class Fixed { no, yes };
+
+/// Calls visit(name, field, fixed, help) for every field.
+template <class Visit, class Config>
+void visit_fields(Visit&& visit, Config& c) {
+    using enum Fixed;
+    visit("train", c.train, no, "text file to train on");
+    visit("validation", c.validation, no,
+          "text file to validate on; without one, the end of the training text is used");
+    visit("test", c.test, no, "text file to test on when training has ended");
+    visit("validation_fraction", c.validation_fraction, yes, "of the training text, where there is no validation file");
+    visit("test_fraction", c.test_fraction, yes, "of the training text, where there is no test file");
+    visit("tokens", c.tokens, yes, "what is predicted: bytes, characters (UTF-8) or words");
+    visit("vocabulary", c.vocabulary, yes, "at most so many tokens, the most frequent; 0 for all");
+
+    visit("cell", c.cell, yes, "lstm, gru, rnn_tanh or rnn_relu");
+    visit("hidden", c.hidden, yes, "width of a layer");
+    visit("layers", c.layers, yes,
+          "how many, or a JSON list with one object a layer; its fields (cell, hidden, projection, biases, peepholes, "
+          "coupled, reset_before, cell_clip, dropout, dropout_per_sequence) default to those of the whole");
+    visit("embedding", c.embedding, yes, "width; 0 for that of the first layer");
+    visit("projection", c.projection, yes, "lstm: width h is projected to; 0 for none");
+    visit("biases", c.biases, yes, "none, one or two");
+    visit("peepholes", c.peepholes, yes, "lstm: gates see c");
+    visit("coupled", c.coupled, yes, "lstm: f = 1 - i");
+    visit("reset_before", c.reset_before, yes, "gru: reset gate before the product");
+    visit("tied", c.tied, yes, "output weights are the embedding");
+    visit("cell_clip", c.cell_clip, yes, "lstm: limit of |c|; 0 for none");
+    visit("dropout", c.dropout, yes, "rate on the embedding, between layers and on the last layer's output");
+    visit("input_dropout", c.input_dropout, yes, "rate on the embedding, where it differs");
+    visit("output_dropout", c.output_dropout, yes, "rate on the last layer's output, where it differs");
+    visit("dropout_per_sequence", c.dropout_per_sequence, yes, "one mask for all steps of a window");
+    visit("recurrent_clip", c.recurrent_clip, yes, "of the gradient from step to step: none, value:LIMIT, norm:LIMIT");
+    visit("dtype", c.dtype, yes, "f32, f64, tf32, bf16 or f16");
+    visit("init", c.init, yes, "standard (PyTorch's) or uniform (all parameters in +-init_range)");
+    visit("init_range", c.init_range, yes, "of uniform");
+    visit("forget_bias", c.forget_bias, yes, "initial bias of the forget gates; 0 leaves it to init");
+    visit("seed", c.seed, yes, "of initial values and dropout");
+
+    visit("batch", c.batch, yes, "streams the text is cut into and that are read side by side");
+    visit("window", c.window, yes, "steps between two updates (k1)");
+    visit("history", c.history, yes, "steps a gradient flows back (k2 >= k1); 0 for window");
+    visit("reduction", c.reduction, yes, "of the loss: mean, sum, or mean_of_batch (summed over steps)");
+    visit("optimizer", c.optimizer, yes, "sgd, adam or adamw");
+    visit("lr", c.lr, no, "learning rate");
+    visit("momentum", c.momentum, yes, "sgd");
+    visit("nesterov", c.nesterov, yes, "sgd with momentum");
+    visit("beta1", c.beta1, no, "adam, adamw");
+    visit("beta2", c.beta2, no, "adam, adamw");
+    visit("epsilon", c.epsilon, no, "adam, adamw");
+    visit("weight_decay", c.weight_decay, no, "L2 (sgd, adam) or decoupled (adamw)");
+    visit("decay_biases", c.decay_biases, no, "weight decay acts on biases too");
+    visit("schedule", c.schedule, no, "of the learning rate: constant, steps, exponential or cosine");
+    visit("factor", c.factor, no, "steps, exponential: what the rate is multiplied by");
+    visit("every", c.every, no, "steps: so many epochs");
+    visit("after", c.after, no, "exponential: epochs at the full rate");
+    visit("warmup", c.warmup, no, "steps in which the rate rises from 0");
+    visit("total", c.total, no, "cosine: steps to the minimum; 0 for --steps");
+    visit("minimum", c.minimum, no, "cosine: the rate in the end");
+    visit("clip", c.clip, no, "of the gradient: none, norm (of all), tensor_norm or value");
+    visit("clip_limit", c.clip_limit, no, "its limit");
+    visit("max_skipped", c.max_skipped, no, "give up after so many steps in a row without a finite gradient");
+
+    visit("epochs", c.epochs, no, "stop after so many, in all; 0 for no limit");
+    visit("steps", c.steps, no, "stop after so many updates, in all; 0 for no limit");
+    visit("minutes", c.minutes, no, "stop after so many, from this start; 0 for no limit");
+    visit("patience", c.patience, no, "stop after so many evaluations without a better one; 0 for never");
+    visit("evaluate_every", c.evaluate_every, no, "steps; 0 for after each epoch");
+    visit("evaluation_batch", c.evaluation_batch, no, "streams an evaluated text is cut into; 1 reads it as one");
+    visit("save_minutes", c.save_minutes, no, "also save so often between evaluations; 0 for never");
+    visit("log_every", c.log_every, no, "steps a row of log.csv is the mean of");
+
+    visit("out", c.out, no, "folder for checkpoints, logs and plot; made where it is missing");
+    visit("device", c.device, no, "auto, cpu or cuda");
+    visit("threads", c.threads, no, "of the cpu; 0 for one a core");
+    visit("overwrite", c.overwrite, no, "train anew where the folder holds a run already");
+}
+
+/// Sets fields by a JSON object. Throws Error naming an unknown key, or a value of the wrong type.
+void apply_json(TrainConfig& config, const nlohmann::json& object);
+/// Sets one field by the text of its flag.
+void apply_flag(TrainConfig& config, const std::string& name, const std::string& text);
+
+nlohmann::ordered_json to_json(const TrainConfig& config);
+
+/// Throws Error naming the first field that differs and must not.
+void check_resumable(const TrainConfig& before, const TrainConfig& now);
+
+/// Refuses what is wrong whatever the text and the model; these are checked when they are built.
+void validate(const TrainConfig& config);
+
+}  // namespace rondo::cli

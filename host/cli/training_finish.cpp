@@ -1,0 +1,77 @@
+// What a training run evaluates, saves and reports.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "cli/training_run.hpp"
+
+namespace rondo::cli {
+namespace {
+
+std::string in_folder(const std::string& folder, const char* name) {
+    return (std::filesystem::path(folder) / name).string();
+}
+
+}  // namespace
+
+Evaluation TrainingRun::evaluate_split(const Split& split, TrainingLog& log, Display& display) {
+    const auto begin = Clock::now();
+    const Evaluation result = evaluate(network_, split.streams, config_.window, {});
+    evaluation_seconds_ += std::chrono::duration<double>(Clock::now() - begin).count();
+    const Progress& at = trainer_.progress();
+    log.add(EvaluationRow{at.step, at.epoch, seconds(), split.name, result.loss(), split.characters_per_token});
+    display.say(fmt::format("{}: step {} epoch {}  loss {:.4f}  perplexity {:.3f}  {:.4f} bits/char", split.name,
+                            at.step, at.epoch, result.loss(), result.perplexity(),
+                            result.bits() / split.characters_per_token));
+    return result;
+}
+
+void TrainingRun::validate_model(TrainingLog& log, Display& display, bool counts) {
+    const double loss = evaluate_split(*validation_, log, display).loss();
+    validated_step_ = trainer_.progress().step;
+    const bool better = std::isfinite(loss) && (memory_.best_step < 0 || loss < memory_.best_loss);
+    if (better) {
+        memory_.best_loss = loss;
+        memory_.best_step = validated_step_;
+    }
+    if (counts) {
+        memory_.worse_in_a_row = better ? 0 : memory_.worse_in_a_row + 1;
+        if (ending_ == Ending::none) ending_ = check_limits();
+    }
+    if (better) save(kBestName);
+}
+
+void TrainingRun::save(const char* name) {
+    RunMemory memory = memory_;
+    memory.seconds = seconds();
+    save_run(in_folder(config_.out, name), {config_, vocabulary_, memory, trainer_.save()});
+    saved_ = Clock::now();
+}
+
+void TrainingRun::finish(TrainingLog& log, Display& display) {
+    const std::int64_t step = trainer_.progress().step;
+    // Not what is due in the course of training: going on from here must be as if it had never stopped.
+    if (validation_ && ending_ != Ending::interrupted && validated_step_ != step && step > first_step_)
+        validate_model(log, display, false);
+    if (step > first_step_ || !resumed_) save(kLastName);
+    const std::string best = in_folder(config_.out, kBestName);
+    if (test_ && ending_ != Ending::interrupted) {
+        if (memory_.best_step >= 0) network_.write_parameters(load_run(best).state.tensors, {});
+        evaluate_split(*test_, log, display);
+    }
+    const Plot plot = plot_log(log, config_.out);
+
+    constexpr const char* kWhy[] = {"", "reached its limit", "validation no longer improves", "interrupted"};
+    display.say(fmt::format("{}: {} steps, {} epochs in {}", kWhy[static_cast<int>(ending_)], step,
+                            trainer_.progress().epoch, duration_text(seconds())));
+    fmt::print("checkpoint: {}\n", in_folder(config_.out, kLastName));
+    if (memory_.best_step >= 0)
+        fmt::print("best: {} (step {}, validation perplexity {:.3f})\n", best, memory_.best_step,
+                   std::exp(memory_.best_loss));
+    fmt::print("log: {}\nevaluations: {}\n", log.path(), log.evaluations_path());
+    fmt::print("plot: {}\n", plot.path.empty() ? "none, " + plot.missing : plot.path);
+    if (ending_ == Ending::interrupted) fmt::print("go on with: rondo train --resume {}\n", config_.out);
+}
+
+}  // namespace rondo::cli

@@ -1,0 +1,75 @@
+#include "cli/training_log.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+
+namespace rondo::cli {
+namespace {
+
+constexpr const char* kLogHead =
+    "step,epoch,seconds,tokens,loss,perplexity,bits_per_character,gradient_norm,clip_rate,skipped,learning_rate\n";
+constexpr const char* kEvaluationHead = "step,epoch,seconds,split,loss,perplexity,bits_per_token,bits_per_character\n";
+
+/// The head and those rows of the file whose step is at most `step`.
+std::string kept_rows(const std::string& path, const char* head, std::int64_t step) {
+    std::string kept = head, line;
+    std::ifstream file(path);
+    std::getline(file, line);  // its own head
+    while (step > 0 && std::getline(file, line)) {
+        std::int64_t row = 0;
+        const auto error = std::from_chars(line.data(), line.data() + line.size(), row).ec;
+        if (error == std::errc() && row <= step) kept += line + '\n';
+    }
+    return kept;
+}
+
+std::ofstream open_log(const std::string& path, const char* head, std::int64_t step) {
+    const std::string rows = kept_rows(path, head, step);
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << rows << std::flush;
+    if (!file) throw Error(ErrorCode::io, "file = " + path + ": cannot be written");
+    return file;
+}
+
+void write_row(std::ofstream& file, const std::string& path, const std::string& row) {
+    file << row << std::flush;
+    if (!file) throw Error(ErrorCode::io, "file = " + path + ": cannot be written");
+}
+
+}  // namespace
+
+void Interval::add(const StepMetrics& step) {
+    ++steps;
+    skipped += step.skipped;
+    if (step.skipped) return;
+    tokens += step.tokens;
+    loss_sum += step.loss_sum;
+    norm_sum += step.gradient_norm;
+    clipped += step.clipped;
+}
+
+TrainingLog::TrainingLog(const std::string& folder, std::int64_t step)
+    : path_((std::filesystem::path(folder) / "log.csv").string()),
+      evaluations_path_((std::filesystem::path(folder) / "evaluations.csv").string()),
+      log_(open_log(path_, kLogHead, step)),
+      evaluations_(open_log(evaluations_path_, kEvaluationHead, step)) {}
+
+void TrainingLog::add(const StepMetrics& last, const Interval& interval, double seconds, double characters_per_token) {
+    const double loss = interval.loss();
+    write_row(log_, path_,
+              fmt::format("{},{},{:.3f},{},{:.6f},{:.4f},{:.5f},{:.6g},{:.4f},{},{:.6g}\n", last.step + 1, last.epoch,
+                          seconds, interval.tokens, loss, std::exp(loss), loss * kBitsPerNat / characters_per_token,
+                          interval.norm(), interval.clip_rate(), interval.skipped, last.learning_rate));
+}
+
+void TrainingLog::add(const EvaluationRow& row) {
+    const double bits = row.loss * kBitsPerNat;
+    write_row(evaluations_, evaluations_path_,
+              fmt::format("{},{},{:.3f},{},{:.6f},{:.4f},{:.5f},{:.5f}\n", row.step, row.epoch, row.seconds, row.split,
+                          row.loss, std::exp(row.loss), bits, bits / row.characters_per_token));
+}
+
+}  // namespace rondo::cli

@@ -1,0 +1,56 @@
+#pragma once
+/// log.csv and evaluations.csv of a run.
+#include <cstdint>
+#include <fstream>
+#include <string>
+
+#include "rondo/trainer.hpp"
+
+namespace rondo::cli {
+
+/// Bits per natural unit of information.
+inline constexpr double kBitsPerNat = 1.4426950408889634;
+
+/// Steps summed up: what a row of the log and the display show.
+struct Interval {
+    std::int64_t steps = 0, tokens = 0, clipped = 0, skipped = 0;
+    double loss_sum = 0, norm_sum = 0;
+
+    void add(const StepMetrics& step);
+    double loss() const { return loss_sum / static_cast<double>(tokens); }  ///< nats a token
+    double norm() const { return norm_sum / static_cast<double>(steps); }
+    double clip_rate() const { return static_cast<double>(clipped) / static_cast<double>(steps); }
+};
+
+struct EvaluationRow {
+    std::int64_t step, epoch;
+    double seconds;
+    std::string split;
+    double loss, characters_per_token;  ///< nats a token
+};
+
+/// Appends rows; each is whole in the file when the call returns. Rows past `step`, of a run that was cut off after its
+/// last checkpoint, are taken out when a log is opened again. Throws Error (io) when it cannot be written.
+class TrainingLog {
+public:
+    /// step: the run's steps so far; 0 begins new files.
+    TrainingLog(const std::string& folder, std::int64_t step);
+
+    void add(const StepMetrics& last, const Interval& interval, double seconds, double characters_per_token);
+    void add(const EvaluationRow& row);
+
+    std::string path() const { return path_; }
+    std::string evaluations_path() const { return evaluations_path_; }
+
+private:
+    std::string path_, evaluations_path_;
+    std::ofstream log_, evaluations_;
+};
+
+/// Draws both logs as a picture with gnuplot. Returns its path, or says why there is none.
+struct Plot {
+    std::string path, missing;
+};
+Plot plot_log(const TrainingLog& log, const std::string& folder);
+
+}  // namespace rondo::cli

@@ -1,0 +1,153 @@
+#include "cli/training_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "cli/language_config.hpp"
+#include "cli/stack_words.hpp"
+
+namespace rondo::cli {
+
+namespace fs = std::filesystem;
+
+TrainingRun::Material TrainingRun::read_material(const TrainConfig& config, const std::optional<SavedRun>& resumed) {
+    Texts texts = read_texts(config);
+    require(!resumed || hash_text(texts.train) == resumed->memory.text_hash, "train", config.train,
+            "must hold the text that the checkpoint was trained on");
+    Vocabulary vocabulary =
+        resumed ? resumed->vocabulary
+                : Vocabulary::build(texts.train, Vocabulary::parse_kind(config.tokens), config.vocabulary);
+    Tokens tokens = tokenize(vocabulary, texts.train);
+    return {std::move(texts), std::move(vocabulary), std::move(tokens)};
+}
+
+TrainingRun::TrainingRun(const TrainConfig& config, const std::optional<SavedRun>& resumed)
+    : TrainingRun(config, resumed, read_material(config, resumed)) {}
+
+TrainingRun::TrainingRun(const TrainConfig& config, const std::optional<SavedRun>& resumed, Material material)
+    : config_(config),
+      resumed_(resumed.has_value()),
+      memory_(resumed ? resumed->memory : RunMemory{.text_hash = hash_text(material.texts.train)}),
+      vocabulary_(std::move(material.vocabulary)),
+      validation_(make_split("validation", material.texts.validation)),
+      test_(make_split("test", material.texts.test)),
+      streams_(streams_of("train", material.tokens, config.batch, config.window)),
+      characters_per_token_(material.tokens.characters_per_token()),
+      network_(open_device(config.device, config.threads), network_of(config, vocabulary_.size())),
+      trainer_(network_, trainer_of(config), {}) {
+    if (resumed)
+        trainer_.restore(resumed->state);
+    else
+        network_.initialise(init_of(config), {});
+    first_step_ = trainer_.progress().step;
+}
+
+std::optional<TrainingRun::Split> TrainingRun::make_split(const std::string& name, const std::string& text) const {
+    if (text.empty()) return std::nullopt;
+    const Tokens tokens = tokenize(vocabulary_, text);
+    return Split{name, streams_of(name, tokens, config_.evaluation_batch, 1), tokens.characters_per_token()};
+}
+
+void TrainingRun::prepare_folder(bool resumed) const {
+    std::error_code error;
+    const fs::path folder(config_.out);
+    fs::create_directories(folder, error);
+    if (error || !fs::is_directory(folder)) refuse("out", config_.out, "must be a folder, or one that can be made");
+    if (resumed) return;
+    for (const char* name : {kLastName, kBestName}) {
+        const fs::path old = folder / name;
+        if (!fs::exists(old)) continue;
+        require(config_.overwrite, "out", config_.out,
+                "holds a run already: take --resume, --overwrite or another folder");
+        fs::remove(old);
+    }
+}
+
+void TrainingRun::run() {
+    prepare_folder(resumed_);
+    start_ = saved_ = Clock::now();
+    TrainingLog log(config_.out, first_step_);
+    Display display;
+    display.say(fmt::format("{} on {}: {} parameters, {} tokens of {} kinds, {} windows an epoch",
+                            resumed_ ? "going on" : "training", network_.device().description(),
+                            network_.trainable_count(), streams_.batch() * streams_.steps(), vocabulary_.size(),
+                            (streams_.steps() + config_.window - 1) / config_.window));
+    ending_ = check_limits();
+    train(log, display);
+    finish(log, display);
+}
+
+void TrainingRun::train(TrainingLog& log, Display& display) {
+    const StopSignal signal;
+    Interval current, shown;
+    while (ending_ == Ending::none) {
+        const StepMetrics step = trainer_.step(streams_);
+        tokens_ += step.tokens;
+        current.add(step);
+        display.show(standing(), shown.tokens > 0 ? shown : current, characters_per_token_);
+        if (trainer_.progress().step % config_.log_every == 0 && current.tokens > 0) {
+            log.add(step, current, seconds(), characters_per_token_);
+            shown = std::exchange(current, {});
+        }
+
+        const bool due =
+            config_.evaluate_every > 0 ? trainer_.progress().step % config_.evaluate_every == 0 : step.epoch_end;
+        ending_ = check_limits();
+        if (signal.requested()) ending_ = Ending::interrupted;
+        if (due && ending_ != Ending::interrupted) {
+            if (validation_) validate_model(log, display, true);
+            save(kLastName);
+        } else if (config_.save_minutes > 0 &&
+                   Clock::now() - saved_ > std::chrono::duration<double>(60 * config_.save_minutes)) {
+            save(kLastName);
+        }
+    }
+    if (current.tokens > 0) {
+        // The rest of an interval, so that the log reaches the end; steps are counted from 0.
+        StepMetrics last;
+        last.step = trainer_.progress().step - 1;
+        last.epoch = trainer_.progress().epoch;
+        last.learning_rate = trainer_.learning_rate();
+        log.add(last, current, seconds(), characters_per_token_);
+    }
+}
+
+TrainingRun::Ending TrainingRun::check_limits() const {
+    const Progress& at = trainer_.progress();
+    const double minutes = std::chrono::duration<double>(Clock::now() - start_).count() / 60;
+    const bool over = (config_.steps > 0 && at.step >= config_.steps) ||
+                      (config_.epochs > 0 && at.epoch >= config_.epochs) ||
+                      (config_.minutes > 0 && minutes >= config_.minutes);
+    const bool impatient = config_.patience > 0 && memory_.worse_in_a_row >= config_.patience;
+    return over ? Ending::limit : impatient ? Ending::patience : Ending::none;
+}
+
+double TrainingRun::seconds() const {
+    return memory_.seconds + std::chrono::duration<double>(Clock::now() - start_).count();
+}
+
+Standing TrainingRun::standing() const {
+    const Progress& at = trainer_.progress();
+    const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+    const auto windows = static_cast<double>((streams_.steps() + config_.window - 1) / config_.window);
+    // Done and asked for since this start, by each limit; the nearest one counts.
+    double fraction = 0;
+    if (config_.steps > first_step_)
+        fraction = static_cast<double>(at.step - first_step_) / static_cast<double>(config_.steps - first_step_);
+    if (config_.epochs > 0) {
+        const double all = static_cast<double>(config_.epochs) * windows, first = static_cast<double>(first_step_);
+        if (all > first) fraction = std::max(fraction, (static_cast<double>(at.step) - first) / (all - first));
+    }
+    if (config_.minutes > 0) fraction = std::max(fraction, elapsed / 60 / config_.minutes);
+    fraction = std::clamp(fraction, 0.0, 1.0);
+    return {.step = at.step,
+            .epoch = at.epoch,
+            .epochs = config_.epochs,
+            .fraction = fraction,
+            .tokens_per_second = static_cast<double>(tokens_) / std::max(1e-9, elapsed - evaluation_seconds_),
+            .seconds_left = fraction > 0 ? elapsed * (1 - fraction) / fraction : 0};
+}
+
+}  // namespace rondo::cli

@@ -1,0 +1,71 @@
+#pragma once
+/// The loop of `rondo train`: steps, evaluations, checkpoints, logs, and when to stop.
+#include <chrono>
+#include <optional>
+
+#include "cli/display.hpp"
+#include "cli/model_file.hpp"
+#include "cli/stop_signal.hpp"
+#include "cli/text_files.hpp"
+#include "cli/training_log.hpp"
+
+namespace rondo::cli {
+
+class TrainingRun {
+public:
+    /// Checks everything that can be checked; nothing is written yet. resumed: the checkpoint to go on from.
+    TrainingRun(const TrainConfig& config, const std::optional<SavedRun>& resumed);
+
+    /// Trains until a limit, the end of patience or a signal, and reports on stdout.
+    void run();
+
+private:
+    using Clock = std::chrono::steady_clock;
+    enum class Ending { none, limit, patience, interrupted };
+
+    /// Read once, to make the members of.
+    struct Material {
+        Texts texts;
+        Vocabulary vocabulary;
+        Tokens tokens;
+    };
+    static Material read_material(const TrainConfig& config, const std::optional<SavedRun>& resumed);
+    TrainingRun(const TrainConfig& config, const std::optional<SavedRun>& resumed, Material material);
+
+    /// A text to evaluate on.
+    struct Split {
+        std::string name;
+        TokenStreams streams;
+        double characters_per_token;
+    };
+    std::optional<Split> make_split(const std::string& name, const std::string& text) const;
+
+    void prepare_folder(bool resumed) const;
+    void train(TrainingLog& log, Display& display);
+    Ending check_limits() const;
+    Standing standing() const;
+    double seconds() const;  ///< of all starts together
+
+    Evaluation evaluate_split(const Split& split, TrainingLog& log, Display& display);
+    /// counts: this evaluation was due, and patience may end with it.
+    void validate_model(TrainingLog& log, Display& display, bool counts);
+    void save(const char* name);
+    void finish(TrainingLog& log, Display& display);
+
+    TrainConfig config_;
+    bool resumed_;
+    RunMemory memory_;  ///< seconds: of the starts before this one
+    Vocabulary vocabulary_;
+    std::optional<Split> validation_, test_;
+    TokenStreams streams_;
+    double characters_per_token_;
+    Network network_;
+    Trainer trainer_;
+
+    Ending ending_ = Ending::none;
+    std::int64_t first_step_ = 0, tokens_ = 0, validated_step_ = -1;
+    double evaluation_seconds_ = 0;
+    Clock::time_point start_, saved_;
+};
+
+}  // namespace rondo::cli

@@ -1,0 +1,301 @@
+// rondo train, eval and generate, end to end on small texts.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <sstream>
+#include <thread>
+
+#include "cli/program_runner.hpp"
+#include "rondo/checkpoint.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace rondo {
+namespace {
+
+using namespace test;
+namespace fs = std::filesystem;
+
+/// Sentences of few words: soon learned, never quite.
+std::string small_text(int lines) {
+    const char* subjects[] = {"the cat", "a dog", "the old man", "my friend"};
+    const char* verbs[] = {"sees", "likes", "follows", "hears"};
+    std::string text;
+    unsigned state = 12345;
+    for (int i = 0; i < lines; ++i) {
+        state = state * 1664525u + 1013904223u;
+        text += std::string(subjects[state >> 30]) + " " + verbs[state >> 28 & 3] + " " + subjects[state >> 26 & 3] +
+                " .\n";
+    }
+    return text;
+}
+
+std::vector<std::vector<std::string>> rows_of(const std::string& csv) {
+    std::vector<std::vector<std::string>> rows;
+    std::istringstream lines(read_text(csv));
+    for (std::string line; std::getline(lines, line);) {
+        rows.emplace_back();
+        std::istringstream cells(line);
+        for (std::string cell; std::getline(cells, cell, ',');) rows.back().push_back(cell);
+    }
+    return rows;
+}
+
+class Train : public testing::Test {
+protected:
+    Train() { write_text(folder.file("text"), small_text(400)); }
+
+    /// A small model, trained to `out` in the folder.
+    std::vector<std::string> args(const std::string& out, std::vector<std::string> more) const {
+        std::vector<std::string> all = {"train",    "--text",  folder.file("text"),
+                                        "--hidden", "32",      "--layers",
+                                        "1",        "--batch", "8",
+                                        "--window", "16",      "--log-every",
+                                        "5",        "--lr",    "0.01",
+                                        "--device", "cpu",     "--threads",
+                                        "1"};
+        all.insert(all.end(), {"--out", folder.file(out)});
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    }
+    Finished train(const std::string& out, std::vector<std::string> more) const {
+        return run_rondo(args(out, std::move(more)));
+    }
+
+    /// The loss column of log.csv.
+    std::vector<double> losses(const std::string& out) const {
+        std::vector<double> values;
+        const auto rows = rows_of(folder.file(out + "/log.csv"));
+        for (std::size_t i = 1; i < rows.size(); ++i) values.push_back(std::stod(rows[i].at(4)));
+        return values;
+    }
+    /// Parameters and optimizer moments of a checkpoint are the same, bit for bit.
+    void expect_equal(const std::string& a, const std::string& b) const {
+        const Checkpoint first = load_checkpoint(folder.file(a)), second = load_checkpoint(folder.file(b));
+        ASSERT_EQ(first.tensors.size(), second.tensors.size());
+        for (const HostTensor& tensor : first.tensors)
+            EXPECT_EQ(tensor.data, find(second.tensors, tensor.name).data) << tensor.name;
+        for (const char* key : {"progress.step", "progress.epoch", "progress.window"})
+            EXPECT_EQ(first.metadata.at(key), second.metadata.at(key)) << key;
+    }
+    TemporaryFolder folder;
+};
+
+TEST_F(Train, LossFallsAndTheModelCanBeUsed) {
+    const Finished trained = train("run", {"--steps", "60", "--validation-fraction", "0.2"});
+    ASSERT_EQ(trained.exit_code, 0) << trained.err;
+    const std::vector<double> loss = losses("run");
+    ASSERT_EQ(loss.size(), 12u);
+    EXPECT_LT(loss.back(), 0.6 * loss.front());
+    EXPECT_NE(trained.out.find("checkpoint: " + folder.file("run/last.safetensors")), std::string::npos) << trained.out;
+    EXPECT_NE(trained.err.find("validation: "), std::string::npos) << trained.err;
+    EXPECT_TRUE(fs::exists(folder.file("run/best.safetensors")));
+    EXPECT_GE(rows_of(folder.file("run/evaluations.csv")).size(), 2u);
+
+    const Finished measured =
+        run_rondo({"eval", "--checkpoint", folder.file("run"), "--text", folder.file("text"), "--device", "cpu"});
+    ASSERT_EQ(measured.exit_code, 0) << measured.err;
+    const std::size_t at = measured.out.find("perplexity: ");
+    ASSERT_NE(at, std::string::npos) << measured.out;
+    EXPECT_LT(std::stod(measured.out.substr(at + 12)), 8.0);  // of some 25 characters
+    // The window is a matter of speed alone.
+    const Finished other =
+        run_rondo({"eval", "--checkpoint", folder.file("run"), "--text", folder.file("text"), "--window", "7"});
+    EXPECT_EQ(measured.out.substr(0, at + 15), other.out.substr(0, at + 15));
+
+    const std::vector<std::string> generate = {"generate", "--checkpoint", folder.file("run"), "--prompt", "the ",
+                                               "--length", "80",           "--seed",           "4"};
+    const Finished first = run_rondo(generate), second = run_rondo(generate);
+    ASSERT_EQ(first.exit_code, 0) << first.err;
+    EXPECT_EQ(first.out.rfind("the ", 0), 0u);
+    EXPECT_EQ(first.out.size(), 4u + 80u + 1u);
+    EXPECT_EQ(first.out, second.out);
+    auto other_seed = generate;
+    other_seed.back() = "5";
+    EXPECT_NE(run_rondo(other_seed).out, first.out);
+
+    const Finished info = run_rondo({"info", folder.file("run/best.safetensors")});
+    EXPECT_EQ(info.exit_code, 0);
+    EXPECT_NE(info.out.find("checkpoint"), std::string::npos);
+    EXPECT_NE(info.out.find("rnn.weight_hh_l0"), std::string::npos);
+}
+
+TEST_F(Train, ResumingEqualsNeverHavingStopped) {
+    // Dropout, an epoch's end and an optimizer with moments lie between.
+    const std::vector<std::string> same = {"--dropout", "0.2", "--evaluate-every", "20"};
+    const auto with = [&](std::vector<std::string> more) {
+        more.insert(more.end(), same.begin(), same.end());
+        return more;
+    };
+    ASSERT_EQ(train("whole", with({"--steps", "90"})).exit_code, 0);
+    ASSERT_EQ(train("parts", with({"--steps", "33"})).exit_code, 0);
+    for (const char* steps : {"34", "90"}) {
+        const Finished resumed = run_rondo({"train", "--resume", folder.file("parts"), "--steps", steps});
+        ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+    }
+    expect_equal("whole/last.safetensors", "parts/last.safetensors");
+    // The log goes on where it was.
+    EXPECT_EQ(rows_of(folder.file("parts/log.csv")).back().at(0), "90");
+    const Finished again = run_rondo({"train", "--resume", folder.file("parts"), "--steps", "90"});
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    expect_equal("whole/last.safetensors", "parts/last.safetensors");
+}
+
+TEST_F(Train, TheSameSeedGivesTheSameModel) {
+    ASSERT_EQ(train("a", {"--steps", "12", "--dropout", "0.3"}).exit_code, 0);
+    ASSERT_EQ(train("b", {"--steps", "12", "--dropout", "0.3"}).exit_code, 0);
+    ASSERT_EQ(train("c", {"--steps", "12", "--dropout", "0.3", "--seed", "2"}).exit_code, 0);
+    expect_equal("a/last.safetensors", "b/last.safetensors");
+    EXPECT_NE(losses("a"), losses("c"));
+}
+
+TEST_F(Train, AnInterruptSavesAndCanBeGoneOnFrom) {
+    const pid_t child = start_rondo(args("run", {"--steps", "1000000"}), folder.file("output"));
+    const auto start = std::chrono::steady_clock::now();
+    while (!fs::exists(folder.file("run/log.csv")) || rows_of(folder.file("run/log.csv")).size() < 3) {
+        ASSERT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(120))
+            << read_text(folder.file("output"));
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    ASSERT_EQ(::kill(child, SIGINT), 0);
+    EXPECT_EQ(wait_for(child), 0) << read_text(folder.file("output"));
+    EXPECT_NE(read_text(folder.file("output")).find("interrupted"), std::string::npos);
+    const std::int64_t steps =
+        std::stoll(load_checkpoint(folder.file("run/last.safetensors")).metadata.at("progress.step"));
+    EXPECT_GT(steps, 0);
+
+    const std::string goal = std::to_string(steps + 5);
+    ASSERT_EQ(run_rondo({"train", "--resume", folder.file("run"), "--steps", goal}).exit_code, 0);
+    ASSERT_EQ(train("whole", {"--steps", goal}).exit_code, 0);
+    expect_equal("run/last.safetensors", "whole/last.safetensors");
+}
+
+TEST_F(Train, PatienceEndsIt) {
+    // A rate of zero never improves: the first evaluation is the best, the two after it are waited for.
+    const Finished finished =
+        train("run", {"--steps", "1000", "--lr", "0", "--evaluate-every", "10", "--patience", "2"});
+    ASSERT_EQ(finished.exit_code, 0) << finished.err;
+    EXPECT_NE(finished.err.find("no longer improves: 30 steps"), std::string::npos) << finished.err;
+    EXPECT_NE(finished.out.find("best: " + folder.file("run/best.safetensors") + " (step 10,"), std::string::npos);
+}
+
+TEST_F(Train, MinutesAndEpochsEndIt) {
+    const auto start = std::chrono::steady_clock::now();
+    ASSERT_EQ(train("short", {"--minutes", "0.02"}).exit_code, 0);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
+    ASSERT_EQ(train("two", {"--epochs", "2", "--window", "64", "--test-fraction", "0.1"}).exit_code, 0);
+    const Checkpoint checkpoint = load_checkpoint(folder.file("two/last.safetensors"));
+    EXPECT_EQ(checkpoint.metadata.at("progress.epoch"), "2");
+    const auto rows = rows_of(folder.file("two/evaluations.csv"));
+    ASSERT_EQ(rows.size(), 4u);
+    EXPECT_EQ(rows[1].at(3), "validation");
+    EXPECT_EQ(rows[2].at(3), "validation");
+    EXPECT_EQ(rows[3].at(3), "test");
+}
+
+TEST_F(Train, EveryKindOfTokenAndStack) {
+    struct {
+        const char* name;
+        std::vector<std::string> flags;
+    } kinds[] = {
+        {"bytes", {"--tokens", "bytes", "--cell", "gru", "--reset-before"}},
+        {"words", {"--tokens", "words", "--vocabulary", "12", "--optimizer", "sgd", "--lr", "1"}},
+        {"mixed",
+         {"--layers",
+          R"([{"cell": "gru", "hidden": 24}, {"hidden": 20, "projection": 10, "dropout": 0.1}, {"cell": "rnn_tanh"}])"}},
+        {"tied",
+         {"--tied", "--embedding", "32", "--recurrent-clip", "value:1", "--clip", "value", "--clip-limit", "0.5"}},
+        {"tbptt", {"--window", "8", "--history", "24", "--schedule", "cosine", "--warmup", "3", "--forget-bias", "1"}},
+        {"peepholes",
+         {"--peepholes", "--coupled", "--biases", "one", "--cell-clip", "3", "--optimizer", "adamw", "--weight-decay",
+          "0.01"}},
+        {"double", {"--dtype", "f64"}},
+    };
+    for (const auto& kind : kinds) {
+        std::vector<std::string> flags = kind.flags;
+        flags.insert(flags.end(), {"--steps", "10"});
+        const Finished trained = train(kind.name, flags);
+        ASSERT_EQ(trained.exit_code, 0) << kind.name << ": " << trained.err;
+        const Finished written =
+            run_rondo({"generate", "--checkpoint", folder.file(kind.name), "--prompt", "the cat", "--length", "20"});
+        ASSERT_EQ(written.exit_code, 0) << kind.name << ": " << written.err;
+        EXPECT_EQ(written.out.rfind("the cat", 0), 0u) << written.out;
+        EXPECT_EQ(run_rondo({"eval", "--checkpoint", folder.file(kind.name), "--text", folder.file("text")}).exit_code,
+                  0)
+            << kind.name;
+    }
+}
+
+TEST_F(Train, TheConfigurationIsReadAndFlagsWin) {
+    write_text(folder.file("config"),
+               "{\"hidden\": 16, \"layers\": [{}, {\"cell\": \"gru\"}], \"steps\": 3, \"seed\": 9}");
+    std::vector<std::string> all = {"train",
+                                    "--config",
+                                    folder.file("config"),
+                                    "--text",
+                                    folder.file("text"),
+                                    "--out",
+                                    folder.file("o"),
+                                    "--steps",
+                                    "4",
+                                    "--window",
+                                    "8",
+                                    "--batch",
+                                    "4"};
+    const Finished finished = run_rondo(all);
+    ASSERT_EQ(finished.exit_code, 0) << finished.err;
+    const Checkpoint checkpoint = load_checkpoint(folder.file("o/last.safetensors"));
+    EXPECT_EQ(checkpoint.metadata.at("progress.step"), "4");
+    EXPECT_EQ(find(checkpoint.tensors, "rnn.weight_hh_l0").shape, (Shape{64, 16}));
+    EXPECT_EQ(find(checkpoint.tensors, "rnn.weight_hh_l1").shape, (Shape{48, 16}));
+    EXPECT_NE(checkpoint.metadata.at("config").find("\"seed\":9"), std::string::npos);
+}
+
+/// The recipes as they are installed, on small texts in the place of the Penn Treebank.
+TEST_F(Train, PennTreebankRecipesRun) {
+    for (const char* size : {"small", "medium", "large"}) {
+        const std::string config = std::string(RONDO_SOURCE_DIR "/host/cli/configs/ptb_") + size + ".json";
+        const Finished finished = run_rondo(
+            {"train", "--config", config, "--train", folder.file("text"), "--validation", folder.file("text"), "--test",
+             folder.file("text"), "--out", folder.file(size), "--hidden", "20", "--embedding", "20", "--epochs", "1"});
+        ASSERT_EQ(finished.exit_code, 0) << finished.err;
+        const Metadata metadata = load_checkpoint(folder.file(std::string(size) + "/last.safetensors")).metadata;
+        EXPECT_EQ(metadata.at("trainer.reduction"), "mean_of_batch");
+        EXPECT_EQ(metadata.at("trainer.schedule"), "exponential");
+        EXPECT_EQ(metadata.at("trainer.rate"), "1");
+    }
+}
+
+TEST_F(Train, AnOldRunIsNotOverwrittenUnasked) {
+    ASSERT_EQ(train("run", {"--steps", "2"}).exit_code, 0);
+    const std::string before = read_text(folder.file("run/last.safetensors"));
+    expect_refused(train("run", {"--steps", "3"}), "holds a run already");
+    EXPECT_EQ(read_text(folder.file("run/last.safetensors")), before);
+    EXPECT_EQ(train("run", {"--steps", "3", "--overwrite"}).exit_code, 0);
+    EXPECT_EQ(load_checkpoint(folder.file("run/last.safetensors")).metadata.at("progress.step"), "3");
+}
+
+TEST_F(Train, ThePlotIsDrawnOrItsAbsenceTold) {
+    const Finished finished = train("run", {"--steps", "20"});
+    ASSERT_EQ(finished.exit_code, 0);
+    const bool drawn = fs::exists(folder.file("run/loss.png"));
+    EXPECT_NE(finished.out.find(drawn ? "plot: " + folder.file("run/loss.png") : "plot: none, gnuplot"),
+              std::string::npos)
+        << finished.out;
+    if (drawn) {
+        EXPECT_EQ(read_text(folder.file("run/loss.png")).substr(1, 3), "PNG");
+    }
+    // Without gnuplot on the path.
+    const char* path = std::getenv("PATH");
+    const std::string saved = path ? path : "";
+    ::setenv("PATH", folder.path().c_str(), 1);
+    const Finished without = train("other", {"--steps", "2"});
+    ::setenv("PATH", saved.c_str(), 1);
+    EXPECT_EQ(without.exit_code, 0);
+    EXPECT_NE(without.out.find("plot: none, gnuplot is not installed"), std::string::npos) << without.out;
+}
+
+}  // namespace
+}  // namespace rondo
