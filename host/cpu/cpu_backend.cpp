@@ -90,8 +90,9 @@ cpu::Context CpuBackend::context() { return {pool_, static_cast<std::byte*>(scra
 
 void CpuBackend::product(const Product& product, Stream) {
     if (product.c_dtype != product.dtype)
-        throw Error(ErrorCode::unsupported, detail::concat("c_dtype = ", product.c_dtype,
-                                                           ": must be that of the operands on the CPU, ", product.dtype));
+        throw Error(ErrorCode::unsupported,
+                    detail::concat("c_dtype = ", product.c_dtype, ": must be that of the operands on the CPU, ",
+                                   product.dtype));
     functions(*table_, product.dtype).product(product, context());
 }
 
@@ -130,17 +131,18 @@ void CpuBackend::mask_rows(DType dtype, void* out, const void* x, std::int64_t s
                            std::int64_t cols, const std::int64_t* lengths, Stream) {
     const std::size_t bytes = static_cast<std::size_t>(cols * size_of(dtype));
     if (bytes == 0) return;
-    pool_.parallel_for(steps * batch, 1 + (1 << 16) / static_cast<std::int64_t>(bytes),
-                       [=](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t row = begin; row < end; ++row) {
-            std::byte* const to = static_cast<std::byte*>(out) + static_cast<std::size_t>(row) * bytes;
-            const std::byte* const from = static_cast<const std::byte*>(x) + static_cast<std::size_t>(row) * bytes;
-            if (lengths != nullptr && row / batch >= lengths[row % batch])
-                std::memset(to, 0, bytes);
-            else if (to != from)
-                std::memcpy(to, from, bytes);
-        }
-    });
+    pool_.parallel_for(
+        steps * batch, 1 + (1 << 16) / static_cast<std::int64_t>(bytes),
+        [=](std::int64_t begin, std::int64_t end, int) {
+            for (std::int64_t row = begin; row < end; ++row) {
+                std::byte* const to = static_cast<std::byte*>(out) + static_cast<std::size_t>(row) * bytes;
+                const std::byte* const from = static_cast<const std::byte*>(x) + static_cast<std::size_t>(row) * bytes;
+                if (lengths != nullptr && row / batch >= lengths[row % batch])
+                    std::memset(to, 0, bytes);
+                else if (to != from)
+                    std::memcpy(to, from, bytes);
+            }
+        });
 }
 
 }  // namespace rondo

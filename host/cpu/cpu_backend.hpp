@@ -10,7 +10,7 @@ namespace rondo {
 namespace cpu {
 struct Table;  // cpu/table.hpp: what is compiled once for each instruction set
 struct Context;
-}
+}  // namespace cpu
 
 class CpuBackend final : public Backend {
 public:
@@ -49,8 +49,8 @@ public:
     void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
                  double rate, bool per_sequence, std::uint64_t site, const RandomState* random,
                  const std::int64_t* lengths, Stream stream) override;
-    void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols,
-                     std::int64_t stride, bool accumulate, Stream stream) override;
+    void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols, std::int64_t stride,
+                     bool accumulate, Stream stream) override;
 
     void embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids, std::int64_t rows,
                            std::int64_t cols, Stream stream) override;

@@ -17,8 +17,8 @@ template <class... Args>
 class FunctionRef<void(Args...)> {
 public:
     template <class F>
-        requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>)
-    FunctionRef(const F& f) noexcept  // implicit on purpose: a lambda is written where it is taken
+    requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>) FunctionRef(const F& f)
+    noexcept  // implicit on purpose: a lambda is written where it is taken
         : object_(&f), call_([](const void* object, Args... args) { (*static_cast<const F*>(object))(args...); }) {}
 
     void operator()(Args... args) const { call_(object_, args...); }

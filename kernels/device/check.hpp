@@ -12,7 +12,8 @@ inline void check(cudaError_t status, const char* what) {
     // A failed call also stays behind as the thread's last error, where a later, innocent call would be blamed for it.
     static_cast<void>(cudaGetLastError());
     const ErrorCode code = status == cudaErrorMemoryAllocation ? ErrorCode::out_of_memory : ErrorCode::device;
-    throw Error(code, rondo::detail::concat(what, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")"));
+    throw Error(code,
+                rondo::detail::concat(what, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")"));
 }
 
 }  // namespace rondo::device

@@ -19,10 +19,14 @@ using cpu::Isa;
 
 long double truth(Elementary f, long double x) {
     switch (f) {
-        case Elementary::exp: return std::exp(x);
-        case Elementary::tanh: return std::tanh(x);
-        case Elementary::sigmoid: return 1 / (1 + std::exp(-x));
-        case Elementary::log: return std::log(x);
+        case Elementary::exp:
+            return std::exp(x);
+        case Elementary::tanh:
+            return std::tanh(x);
+        case Elementary::sigmoid:
+            return 1 / (1 + std::exp(-x));
+        case Elementary::log:
+            return std::log(x);
     }
     return 0;
 }
@@ -73,10 +77,8 @@ struct Bound {
     Elementary function;
     double fused, plain;  // with a fused multiply-add, and without
 };
-constexpr Bound kBounds[] = {{Elementary::exp, 1.2, 2},
-                             {Elementary::tanh, 2.6, 5},
-                             {Elementary::sigmoid, 2.6, 5},
-                             {Elementary::log, 1.2, 2}};
+constexpr Bound kBounds[] = {
+    {Elementary::exp, 1.2, 2}, {Elementary::tanh, 2.6, 5}, {Elementary::sigmoid, 2.6, 5}, {Elementary::log, 1.2, 2}};
 
 template <class T>
 void expect_accurate(std::size_t count) {
@@ -94,8 +96,9 @@ void expect_accurate(std::size_t count) {
             }
             EXPECT_LE(worst, isa == Isa::baseline ? bound.plain : bound.fused)
                 << cpu::name_of(isa) << ", function " << static_cast<int>(bound.function) << ", at " << at;
-            testing::Test::RecordProperty(std::string(cpu::name_of(isa)) + std::to_string(static_cast<int>(bound.function)),
-                           std::to_string(worst));
+            testing::Test::RecordProperty(
+                std::string(cpu::name_of(isa)) + std::to_string(static_cast<int>(bound.function)),
+                std::to_string(worst));
         }
 }
 
@@ -112,7 +115,8 @@ void expect_specials() {
         SCOPED_TRACE(cpu::name_of(isa));
         auto is = [&](Elementary f, T x, T expected) {
             const T y = evaluate<T>(isa, f, {x})[0];
-            EXPECT_TRUE(std::isnan(expected) ? std::isnan(y) : y == expected && std::signbit(y) == std::signbit(expected))
+            EXPECT_TRUE(std::isnan(expected) ? std::isnan(y)
+                                             : y == expected && std::signbit(y) == std::signbit(expected))
                 << static_cast<int>(f) << "(" << x << ") = " << y << ", expected " << expected;
         };
         for (Elementary f : {Elementary::exp, Elementary::tanh, Elementary::sigmoid, Elementary::log}) is(f, nan, nan);
@@ -158,7 +162,8 @@ TEST(Math, LanesAgree) {
         for (Elementary f : {Elementary::exp, Elementary::tanh, Elementary::sigmoid, Elementary::log}) {
             const std::vector<float> x = arguments<float>(f, 37), y = evaluate(isa, f, x);
             for (std::size_t i = 0; i < x.size(); ++i)
-                EXPECT_EQ(std::bit_cast<std::uint32_t>(y[i]), std::bit_cast<std::uint32_t>(evaluate<float>(isa, f, {x[i]})[0]));
+                EXPECT_EQ(std::bit_cast<std::uint32_t>(y[i]),
+                          std::bit_cast<std::uint32_t>(evaluate<float>(isa, f, {x[i]})[0]));
         }
 }
 

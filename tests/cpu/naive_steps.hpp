@@ -180,7 +180,8 @@ void naive_backward(const StepBackward& s, const T* w, const T* w_next, const T*
                 dgates_h(g) = Cell::kSharedGateGradients ? e.dgates_x[g] : e.dgates_h[g];
             }
             for (int i = l.projected ? 1 : 0; i < Cell::kStates; ++i) out<T>(s.dstate[i], at) = e.dstate[i];
-            for (int v = 0; v < Cell::kVectors; ++v) out<T>(s.dvectors, (b * Cell::kVectors + v) * H + u) += e.dvectors[v];
+            for (int v = 0; v < Cell::kVectors; ++v)
+                out<T>(s.dvectors, (b * Cell::kVectors + v) * H + u) += e.dvectors[v];
         }
     if (kLast && l.projected)
         for (std::int64_t i = 0; i < l.batch * l.width; ++i)

@@ -95,8 +95,8 @@ struct Problem {
                 }
                 if (c.bias) sum += bias[static_cast<std::size_t>(j)];
                 if (c.accumulate) sum += c0[at(i, j)];
-                const double allowed = std::numeric_limits<T>::epsilon() *
-                                       (4 + std::sqrt(static_cast<double>(c.k))) * (static_cast<double>(size) + 2);
+                const double allowed = std::numeric_limits<T>::epsilon() * (4 + std::sqrt(static_cast<double>(c.k))) *
+                                       (static_cast<double>(size) + 2);
                 const double error = static_cast<double>(std::abs(out[at(i, j)] - sum));
                 if (!(error <= allowed)) {
                     ADD_FAILURE() << c << " at " << i << ", " << j << ": " << out[at(i, j)] << " is off by " << error;
@@ -117,7 +117,8 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
 
 std::vector<Case> cases() {
     std::vector<Case> all;
-    const std::int64_t ms[] = {1, 2, 3, 4, 5, 6, 11, 12, 13, 25, 50}, ns[] = {1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 65, 131};
+    const std::int64_t ms[] = {1, 2, 3, 4, 5, 6, 11, 12, 13, 25, 50},
+                       ns[] = {1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 65, 131};
     const std::int64_t ks[] = {0, 1, 2, 7, 8, 15, 16, 17, 33, 64, 100, 193, 385};
     test::Random random(3);
     auto any = [&](const auto& list) {
@@ -212,7 +213,8 @@ TEST(ColumnSums, AddsRowsInAFixedOrder) {
                 const std::int64_t stride = cols + 2;
                 std::vector<double> x(static_cast<std::size_t>(rows * stride), std::nan(""));
                 for (std::int64_t r = 0; r < rows; ++r)
-                    for (std::int64_t i = 0; i < cols; ++i) x[static_cast<std::size_t>(r * stride + i)] = random.uniform();
+                    for (std::int64_t i = 0; i < cols; ++i)
+                        x[static_cast<std::size_t>(r * stride + i)] = random.uniform();
                 for (bool accumulate : {false, true}) {
                     std::vector<double> sums(static_cast<std::size_t>(cols + 1), accumulate ? 0.5 : std::nan(""));
                     sums.back() = -7;

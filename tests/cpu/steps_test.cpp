@@ -51,8 +51,14 @@ struct CellCase {
     CellOptions options;
 };
 const CellCase kCellCases[] = {
-    {"rnn_tanh", {}}, {"rnn_relu", {}}, {"gru", {}}, {"gru", {.reset_before = true}}, {"lstm", {}},
-    {"lstm", {.peepholes = true}}, {"lstm", {.coupled = true}}, {"lstm", {.peepholes = true, .coupled = true}},
+    {"rnn_tanh", {}},
+    {"rnn_relu", {}},
+    {"gru", {}},
+    {"gru", {.reset_before = true}},
+    {"lstm", {}},
+    {"lstm", {.peepholes = true}},
+    {"lstm", {.coupled = true}},
+    {"lstm", {.peepholes = true, .coupled = true}},
 };
 
 /// One layer at one step, with everything a step may read or write. What is absent or special is drawn from the seed.
@@ -126,7 +132,9 @@ struct Problem {
     }
 
     /// Rows of W_hh of a stage.
-    const T* weights(int stage) const { return w.data() + info.stages[static_cast<std::size_t>(stage)].first_gate * H * P; }
+    const T* weights(int stage) const {
+        return w.data() + info.stages[static_cast<std::size_t>(stage)].first_gate * H * P;
+    }
 };
 
 /// Packed weights of one problem on one backend.
@@ -358,7 +366,8 @@ void expect_steps(bool forwards) {
                 const Outputs<T> expected = plainly(p, forwards);
                 auto three = threes.begin();
                 for (CpuBackend& one : ones) {
-                    SCOPED_TRACE(detail::concat(one.description(), ", ", cell.name, ", H ", H, ", B ", B, ", seed ", seed));
+                    SCOPED_TRACE(
+                        detail::concat(one.description(), ", ", cell.name, ", H ", H, ", B ", B, ", seed ", seed));
                     const Outputs<T> out = on_backend(one, p, forwards);
                     expect_close(out, expected);
                     EXPECT_TRUE(same_bits(out, on_backend(one, p, forwards))) << "run twice";

@@ -1,4 +1,6 @@
 // The pool: every item once, ranges fixed by the numbers, calls within calls, sleeping and waking.
+#include "cpu/thread_pool.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -6,7 +8,6 @@
 #include <thread>
 #include <vector>
 
-#include "cpu/thread_pool.hpp"
 #include "rondo/error.hpp"
 
 namespace rondo::cpu {
@@ -84,7 +85,8 @@ TEST(ThreadPoolThreads, ManyCallsInARow) {
     ThreadPool pool(2);
     std::int64_t counts[2] = {};
     for (int i = 0; i < 20000; ++i)
-        pool.parallel_for(2, 1, [&](std::int64_t begin, std::int64_t end, int thread) { counts[thread] += end - begin; });
+        pool.parallel_for(2, 1,
+                          [&](std::int64_t begin, std::int64_t end, int thread) { counts[thread] += end - begin; });
     EXPECT_EQ(counts[0], 20000);
     EXPECT_EQ(counts[1], 20000);
 }

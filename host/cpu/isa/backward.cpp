@@ -43,15 +43,15 @@ void through_time_by_norm(const LoopLayer& layer, const IncomingGradient& dh, st
     const double limit = layer.recurrent_clip.limit;
     context.pool.parallel_for(layer.batch, 1 + kGrain / (layer.width + 1),
                               [&](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t row = begin; row < end; ++row) {
-            if (!takes(layer, row, dh.later)) continue;
-            T* const x = out + row * layer.width;
-            const double norm = __builtin_sqrt(sum_of_squares(x, layer.width));
-            if (!(norm > limit)) continue;
-            const T factor = static_cast<T>(limit / norm);
-            for (std::int64_t i = 0; i < layer.width; ++i) x[i] *= factor;
-        }
-    });
+                                  for (std::int64_t row = begin; row < end; ++row) {
+                                      if (!takes(layer, row, dh.later)) continue;
+                                      T* const x = out + row * layer.width;
+                                      const double norm = __builtin_sqrt(sum_of_squares(x, layer.width));
+                                      if (!(norm > limit)) continue;
+                                      const T factor = static_cast<T>(limit / norm);
+                                      for (std::int64_t i = 0; i < layer.width; ++i) x[i] *= factor;
+                                  }
+                              });
 }
 
 /// The incoming gradient once through_time_by_norm has put its first part into `out`.
@@ -118,11 +118,12 @@ void gradient_of_h(const GradientOfH& step, const Context& context) {
     const Incoming<T> incoming(layer, step.t, dh);
     for_tiles(static_cast<const T*>(dh.dgates_h), dh.dgates_stride, layer.batch, transposed<T>(layer, 0, dh.packed),
               context, [&](const Tile& tile) {
-        for_packs<T>(tile, 1, [&]<bool kWhole>(std::int64_t row, std::int64_t unit, int n, const T* product) {
-            const Pack<T> d = incoming.template through_time<kWhole>(row, unit, n, product);
-            store<kWhole>(incoming.template and_outputs<kWhole>(d, row, unit, n), out + row * layer.width + unit, n);
-        });
-    });
+                  for_packs<T>(tile, 1, [&]<bool kWhole>(std::int64_t row, std::int64_t unit, int n, const T* product) {
+                      const Pack<T> d = incoming.template through_time<kWhole>(row, unit, n, product);
+                      store<kWhole>(incoming.template and_outputs<kWhole>(d, row, unit, n),
+                                    out + row * layer.width + unit, n);
+                  });
+              });
 }
 
 template void step_backward<float>(const StepBackward&, const Context&);

@@ -37,18 +37,18 @@ void column_sums(void* sums, const void* x, std::int64_t rows, std::int64_t cols
     constexpr std::int64_t kL = kLanes<T>;
     T* const to = static_cast<T*>(sums);
     const T* const from = static_cast<const T*>(x);
-    context.pool.parallel_for((cols + kL - 1) / kL, 1 + (1 << 12) / (rows + 1),
-                              [=](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t block = begin; block < end; ++block) {
-            const std::int64_t col = block * kL;
-            if (cols - col >= kL) {
-                put<T, true>(to + col, sum_of_column<T, true>(from + col, rows, stride, kL), kL, accumulate);
-            } else {
-                const int n = static_cast<int>(cols - col);
-                put<T, false>(to + col, sum_of_column<T, false>(from + col, rows, stride, n), n, accumulate);
+    context.pool.parallel_for(
+        (cols + kL - 1) / kL, 1 + (1 << 12) / (rows + 1), [=](std::int64_t begin, std::int64_t end, int) {
+            for (std::int64_t block = begin; block < end; ++block) {
+                const std::int64_t col = block * kL;
+                if (cols - col >= kL) {
+                    put<T, true>(to + col, sum_of_column<T, true>(from + col, rows, stride, kL), kL, accumulate);
+                } else {
+                    const int n = static_cast<int>(cols - col);
+                    put<T, false>(to + col, sum_of_column<T, false>(from + col, rows, stride, n), n, accumulate);
+                }
             }
-        }
-    });
+        });
 }
 
 template void column_sums<float>(void*, const void*, std::int64_t, std::int64_t, std::int64_t, bool, const Context&);

@@ -1,6 +1,5 @@
 // Products of few rows, as inference at small batches has them: nothing is packed, since B is read only once.
 #include "cpu/isa/product.hpp"
-
 #include "cpu/isa/transpose.hpp"
 
 namespace rondo::cpu::RONDO_ISA {
@@ -72,13 +71,14 @@ void all_dots(const Product& p, const Context& context) {
     const std::int64_t tiles = (p.n + kDotCols - 1) / kDotCols;
     context.pool.parallel_for(tiles, 1 + kGrain / (p.m * kDotCols * p.k + 1),
                               [&](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t tile = begin; tile < end; ++tile) {
-            const std::int64_t col = tile * kDotCols, stop = smaller(p.n, col + kDotCols);
-            std::int64_t row = 0;
-            for (; row + kDotRows <= p.m; row += kDotRows) dots_of_rows<T, kDotRows>(p, row, col, stop);
-            for (; row < p.m; ++row) dots_of_rows<T, 1>(p, row, col, stop);
-        }
-    });
+                                  for (std::int64_t tile = begin; tile < end; ++tile) {
+                                      const std::int64_t col = tile * kDotCols, stop = smaller(p.n, col + kDotCols);
+                                      std::int64_t row = 0;
+                                      for (; row + kDotRows <= p.m; row += kDotRows)
+                                          dots_of_rows<T, kDotRows>(p, row, col, stop);
+                                      for (; row < p.m; ++row) dots_of_rows<T, 1>(p, row, col, stop);
+                                  }
+                              });
 }
 
 /// B stored [k, n]: its rows are added up, four vectors wide.
@@ -120,12 +120,13 @@ void rows_of_b_for(const Product& p, const Context& context) {
     const std::int64_t tiles = (p.n + kCols - 1) / kCols;
     context.pool.parallel_for(tiles, 1 + kGrain / (kRows * kCols * p.k + 1),
                               [&](std::int64_t begin, std::int64_t end, int) {
-        const std::int64_t stop = smaller(p.n, end * kCols);
-        std::int64_t col = begin * kCols;
-        for (; col + kCols <= stop; col += kCols) rows_of_b<T, kRows, kMaxVectors>(p, a_row, a_step, col);
-        for (; col + kL <= stop; col += kL) rows_of_b<T, kRows, 1>(p, a_row, a_step, col);
-        if (col < stop) last_of_b<T, kRows>(p, a_row, a_step, col);
-    });
+                                  const std::int64_t stop = smaller(p.n, end * kCols);
+                                  std::int64_t col = begin * kCols;
+                                  for (; col + kCols <= stop; col += kCols)
+                                      rows_of_b<T, kRows, kMaxVectors>(p, a_row, a_step, col);
+                                  for (; col + kL <= stop; col += kL) rows_of_b<T, kRows, 1>(p, a_row, a_step, col);
+                                  if (col < stop) last_of_b<T, kRows>(p, a_row, a_step, col);
+                              });
 }
 
 }  // namespace
@@ -140,11 +141,20 @@ bool product_of_few_rows(const Product& p, const Context& context) {
         return true;
     }
     switch (p.m) {
-        case 1: rows_of_b_for<T, 1>(p, context); return true;
-        case 2: rows_of_b_for<T, 2>(p, context); return true;
-        case 3: rows_of_b_for<T, 3>(p, context); return true;
-        case 4: rows_of_b_for<T, 4>(p, context); return true;
-        default: return false;
+        case 1:
+            rows_of_b_for<T, 1>(p, context);
+            return true;
+        case 2:
+            rows_of_b_for<T, 2>(p, context);
+            return true;
+        case 3:
+            rows_of_b_for<T, 3>(p, context);
+            return true;
+        case 4:
+            rows_of_b_for<T, 4>(p, context);
+            return true;
+        default:
+            return false;
     }
 }
 

@@ -14,7 +14,7 @@ constexpr std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a
 
 /// How rows × units are cut into tiles, and how many of them a thread should take at least.
 struct Cut {
-    std::int64_t rows, row_count;    ///< of a tile, of all
+    std::int64_t rows, row_count;  ///< of a tile, of all
     std::int64_t units, unit_count;
     std::int64_t row_tiles, tiles, grain;
 
@@ -52,8 +52,8 @@ void for_tiles(const T* a, std::int64_t a_stride, std::int64_t rows, const Packe
             if (a) {
                 const std::int64_t block = tile.unit_begin / kLanes<T>;
                 const std::int64_t blocks = smaller(w.group(), w.blocks() - block);
-                multiply_packed(a + tile.row_begin * a_stride, a_stride, tile.row_end - tile.row_begin, w, block, blocks,
-                                values);
+                multiply_packed(a + tile.row_begin * a_stride, a_stride, tile.row_end - tile.row_begin, w, block,
+                                blocks, values);
                 tile.values = values;
             }
             then(tile);

@@ -18,10 +18,10 @@ template <>
 struct Real<float> {
     using Bits = std::int32_t;
     static constexpr int kMantissa = 23, kBias = 127;
-    static constexpr float kMagic = 12582912.0f;            // 1.5·2^23: adding it rounds to an integer
-    static constexpr float kLn2High = 0x1.62e4p-1f;         // few bits, so that n·kLn2High is exact
-    static constexpr float kLn2Low = 0x1.7f7d1cp-20f;       // ln 2 - kLn2High
-    static constexpr float kExpMax = 89, kExpMin = -105;    // beyond: infinity, and 0
+    static constexpr float kMagic = 12582912.0f;             // 1.5·2^23: adding it rounds to an integer
+    static constexpr float kLn2High = 0x1.62e4p-1f;          // few bits, so that n·kLn2High is exact
+    static constexpr float kLn2Low = 0x1.7f7d1cp-20f;        // ln 2 - kLn2High
+    static constexpr float kExpMax = 89, kExpMin = -105;     // beyond: infinity, and 0
     static constexpr float kTanhMax = 10, kSigmoidMax = 80;  // beyond: 1
     static constexpr float kSmallestNormal = 0x1p-126f;
     static constexpr float kExp[] = {0.5f, 0x1.5554bp-3f, 0x1.555486p-5f, 0x1.122838p-7f, 0x1.6d9948p-10f};
@@ -31,7 +31,7 @@ template <>
 struct Real<double> {
     using Bits = std::int64_t;
     static constexpr int kMantissa = 52, kBias = 1023;
-    static constexpr double kMagic = 6755399441055744.0;    // 1.5·2^52
+    static constexpr double kMagic = 6755399441055744.0;  // 1.5·2^52
     static constexpr double kLn2High = 0x1.62e42feep-1;
     static constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
     static constexpr double kExpMax = 710, kExpMin = -746;

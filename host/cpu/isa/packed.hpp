@@ -30,11 +30,9 @@ template <class T>
 void multiply_packed(const T* a, std::int64_t a_stride, std::int64_t rows, const Packed<T>& w, std::int64_t block,
                      std::int64_t blocks, T* tile);
 
-
 template <class T>
 std::int64_t packed_bytes(const Packing& packing);
 template <class T>
 void pack(const Packing& packing, const void* w, void* packed, const Context& context);
-
 
 }  // namespace rondo::cpu::RONDO_ISA

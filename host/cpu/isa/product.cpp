@@ -157,9 +157,10 @@ void multiply_part(const Product& p, const Matrix<T>& a, const Matrix<T>& b, con
                 for (std::int64_t i = 0; i < rows; i += height)
                     for (std::int64_t j = 0; j < cols; j += B::kCols) {
                         T* const c = static_cast<T*>(p.c) + (m + i) * p.c_stride + n + j;
-                        const Sink<T> sink{c, p.c_stride, bias && k == 0 ? bias + n + j : nullptr, p.accumulate || k > 0};
-                        multiply_rows<T>(smaller(height, rows - i), packed_a + i / height * B::kStep * depth, packed_b + j * depth,
-                                         depth, sink, cols - j);
+                        const Sink<T> sink{c, p.c_stride, bias && k == 0 ? bias + n + j : nullptr,
+                                           p.accumulate || k > 0};
+                        multiply_rows<T>(smaller(height, rows - i), packed_a + i / height * B::kStep * depth,
+                                         packed_b + j * depth, depth, sink, cols - j);
                     }
             }
         }
@@ -198,7 +199,8 @@ void product(const Product& p, const Context& context) {
     const Grid grid = grid_of(p.m, p.n, B::kRows, B::kCols, smaller(context.pool.threads(), worth));
     const std::int64_t tiles_m = (p.m + B::kRows - 1) / B::kRows, tiles_n = (p.n + B::kCols - 1) / B::kCols;
     context.pool.parallel_for(grid.rows * grid.cols, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
-        T* const scratch = reinterpret_cast<T*>(context.scratch + static_cast<std::size_t>(thread) * context.scratch_bytes);
+        T* const scratch =
+            reinterpret_cast<T*>(context.scratch + static_cast<std::size_t>(thread) * context.scratch_bytes);
         for (std::int64_t i = begin; i < end; ++i) {
             const std::int64_t r = i / grid.cols, c = i % grid.cols;
             const Part part{tiles_m * r / grid.rows * B::kRows, smaller(p.m, tiles_m * (r + 1) / grid.rows * B::kRows),

@@ -67,9 +67,16 @@ struct Incoming {
     bool clips;
 
     RONDO_HD Incoming(const LoopLayer& l, std::int64_t t_, const IncomingGradient& g)
-        : layer(l), t(t_), later(g.later), carry(static_cast<const T*>(g.carry)), dy(static_cast<const T*>(g.dy)),
-          dstep(static_cast<const T*>(g.dstep)), dy_stride(g.dy_stride), dy_scale(static_cast<T>(g.dy_scale)),
-          limit(static_cast<T>(l.recurrent_clip.limit)), clips(l.recurrent_clip.kind == RecurrentClip::Kind::value) {}
+        : layer(l),
+          t(t_),
+          later(g.later),
+          carry(static_cast<const T*>(g.carry)),
+          dy(static_cast<const T*>(g.dy)),
+          dstep(static_cast<const T*>(g.dstep)),
+          dy_stride(g.dy_stride),
+          dy_scale(static_cast<T>(g.dy_scale)),
+          limit(static_cast<T>(l.recurrent_clip.limit)),
+          clips(l.recurrent_clip.kind == RecurrentClip::Kind::value) {}
 
     /// What flows back through time.
     template <bool kWhole>

@@ -17,10 +17,18 @@ void evaluate(Elementary function, const void* x, void* y, std::int64_t count) {
         const int n = static_cast<int>(smaller(kLanes<T>, count - i));
         Pack<T> v = load_first(from + i, n);
         switch (function) {
-            case Elementary::exp: v = exp(v); break;
-            case Elementary::tanh: v = tanh(v); break;
-            case Elementary::sigmoid: v = sigmoid(v); break;
-            case Elementary::log: v = log(v); break;
+            case Elementary::exp:
+                v = exp(v);
+                break;
+            case Elementary::tanh:
+                v = tanh(v);
+                break;
+            case Elementary::sigmoid:
+                v = sigmoid(v);
+                break;
+            case Elementary::log:
+                v = log(v);
+                break;
         }
         store_first(v, to + i, n);
     }
@@ -28,9 +36,8 @@ void evaluate(Elementary function, const void* x, void* y, std::int64_t count) {
 
 template <class T>
 constexpr Functions functions(const CellTable* cells) {
-    return {product<T>,       packed_bytes<T>,  pack<T>,        step_forward<T>, project_forward<T>,
-            step_backward<T>, gradient_of_h<T>, column_sums<T>, evaluate<T>,     cells,
-            softmax_row<T>};
+    return {product<T>,       packed_bytes<T>, pack<T>,     step_forward<T>, project_forward<T>, step_backward<T>,
+            gradient_of_h<T>, column_sums<T>,  evaluate<T>, cells,           softmax_row<T>};
 }
 
 constexpr std::size_t kScratchBytes = Blocking<float>::kScratchBytes > Blocking<double>::kScratchBytes

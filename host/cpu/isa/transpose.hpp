@@ -14,8 +14,7 @@ RONDO_HD Pack<T> interleave_low(Pack<T> a, Pack<T> b) {
     else if constexpr (kLanes<T> == 8)
         return Pack<T>(__builtin_shufflevector(a.v, b.v, 0, 8, 1, 9, 2, 10, 3, 11));
     else
-        return Pack<T>(
-            __builtin_shufflevector(a.v, b.v, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+        return Pack<T>(__builtin_shufflevector(a.v, b.v, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
 }
 template <class T>
 RONDO_HD Pack<T> interleave_high(Pack<T> a, Pack<T> b) {
@@ -26,8 +25,7 @@ RONDO_HD Pack<T> interleave_high(Pack<T> a, Pack<T> b) {
     else if constexpr (kLanes<T> == 8)
         return Pack<T>(__builtin_shufflevector(a.v, b.v, 4, 12, 5, 13, 6, 14, 7, 15));
     else
-        return Pack<T>(
-            __builtin_shufflevector(a.v, b.v, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+        return Pack<T>(__builtin_shufflevector(a.v, b.v, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
 }
 
 /// x[i][j] becomes x[j][i]: a perfect shuffle of the whole, as often as two divides the lanes.
@@ -80,7 +78,8 @@ void columns_of_rows(const T* from, std::int64_t stride, int rows, std::int64_t 
         RONDO_UNROLL
         for (int r = 0; r < kL; ++r)
             x[r] = r >= rows ? Pack<T>(T(0))
-                             : n == kL ? Pack<T>::load(from + r * stride + k) : load_first(from + r * stride + k, n);
+                   : n == kL ? Pack<T>::load(from + r * stride + k)
+                             : load_first(from + r * stride + k, n);
         transpose(x);
         for (int i = 0; i < n; ++i) x[i].store(to + (k + i) * to_stride);
     }
