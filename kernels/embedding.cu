@@ -64,7 +64,7 @@ void embedding_backward(DType dtype, void* dtable, const void* dout, const std::
                         std::int64_t cols, std::int64_t classes, void* scratch, std::int64_t scratch_bytes,
                         cudaStream_t stream) {
     if (cols == 0) return;
-    constexpr std::int64_t kOfSort = 64 * 1024, kOfRow = 32, kArrays = 3;
+    constexpr std::int64_t kOfSort = 64 * 1024, kArrays = 3, kOfRow = 32 + kArrays * 4;
     const std::int64_t most = (scratch_bytes - kOfSort) / kOfRow / 64 * 64;  // rows of a part
     require(most > 0, "scratch", scratch_bytes, "must be more than 64 KiB");
     auto* const numbers = static_cast<std::int32_t*>(scratch);

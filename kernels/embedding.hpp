@@ -11,7 +11,7 @@ namespace rondo::kernels {
 void embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids, std::int64_t rows,
                        std::int64_t cols, cudaStream_t stream);
 
-/// Rows are sorted in parts of as many as the scratch holds, 32 bytes each and 64 KiB; any larger size does.
+/// Rows are sorted in parts of as many as the scratch holds, 44 bytes each and 64 KiB; any larger size does.
 /// Ids outside [0, classes) are left out.
 void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids, std::int64_t rows,
                         std::int64_t cols, std::int64_t classes, void* scratch, std::int64_t scratch_bytes,

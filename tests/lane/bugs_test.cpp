@@ -1,5 +1,5 @@
-/// The lane's own teeth: kernels that are right come out right in every order, and every fault planted into them is
-/// found by the legs that this table promises.
+/// The lane's own teeth: every fault planted into its kernels is found by the legs that this table promises. That the
+/// kernels without a fault come out right in every order is tested with the device layer.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -76,16 +76,6 @@ bool run_all_orders(const KernelCase& kernel, Bug bug) {
         return false;
     }
     return true;
-}
-
-TEST(LaneKernels, ComeOutRightInEveryOrder) {
-    for (const KernelCase& kernel : kernel_cases()) {
-        for (const Schedule& schedule : lane::test_schedules()) {
-            SCOPED_TRACE(kernel.name + " in schedule " + schedule.name());
-            lane::set_schedule(schedule);
-            EXPECT_TRUE(kernel.run(Bug::none));
-        }
-    }
 }
 
 class LaneTeeth : public testing::TestWithParam<Planted> {};

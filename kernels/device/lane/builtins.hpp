@@ -3,6 +3,7 @@
 /// missing on purpose: __threadfence and volatile polling (use ordered.cuh, whose orderings the race detector knows),
 /// floating-point atomics (results would depend on the order of arrival), fast-math intrinsics (approximate.cuh).
 #include <cuda_runtime.h>
+#include <math.h>  // not only <cmath>: as under nvcc, sqrt and its like are overloaded in the global namespace
 
 #include <cmath>
 #include <cstring>

@@ -1,0 +1,412 @@
+/// What stands around the time loop, on the GPU: against plain sums in double, from the same rounded inputs, and in f32
+/// and f64 against the CPU. Extents are odd, rows are strided, and guard bands tell what is written outside.
+#include <algorithm>
+#include <cmath>
+
+#include "cuda/on_gpu.hpp"
+#include "support/guarded.hpp"
+#include "support/naive.hpp"
+#include "support/random.hpp"
+
+namespace rondo::test {
+namespace {
+
+constexpr Stream kStream{};
+constexpr DType kTypes[] = {DType::f64, DType::f32, DType::f16, DType::bf16};
+
+DType accumulator_of(DType type) { return type == DType::f64 ? DType::f64 : DType::f32; }
+
+class CudaOperationsGpu : public GpuTest {
+protected:
+    Guarded make(DType type, std::int64_t size, Alignment alignment = Alignment::cache_line) const {
+        return Guarded(device(), type, size, alignment);
+    }
+    Guarded put(DType type, const Tensor& values, Alignment alignment = Alignment::cache_line) const {
+        Guarded memory = make(type, static_cast<std::int64_t>(values.size()), alignment);
+        memory.put(values);
+        return memory;
+    }
+    /// i32 values in device memory; two to an element.
+    Guarded put_ids(const std::vector<std::int32_t>& ids) const {
+        Guarded memory = make(DType::i64, static_cast<std::int64_t>(ids.size() + 1) / 2);
+        device().backend().upload(memory.data(), ids.data(), ids.size() * sizeof(std::int32_t), kStream);
+        return memory;
+    }
+    Guarded put_doubles(const Tensor& values) const { return put(DType::f64, values); }
+
+    /// Largest |out - expected| in units of the type's roundoff times the largest expected.
+    static void expect_close(const Tensor& out, const Tensor& expected, DType type, double units,
+                             const std::string& what) {
+        ASSERT_EQ(out.size(), expected.size()) << what;
+        double error = 0, largest = 0;
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            const double e = std::abs(out[i] - expected[i]);
+            ASSERT_TRUE(std::isfinite(e)) << what << " [" << i << "] is " << out[i] << ", not " << expected[i];
+            error = std::max(error, e);
+            largest = std::max(largest, std::abs(expected[i]));
+        }
+        EXPECT_LE(error, units * unit_roundoff(type) * largest) << what << " in " << type;
+    }
+};
+
+TEST_F(CudaOperationsGpu, ProductsOfEveryKind) {
+    Random random(1);
+    for (const DType type : kTypes)
+        for (const bool a_transposed : {false, true})
+            for (const bool b_transposed : {false, true})
+                for (const bool accumulate : {false, true})
+                    for (const bool wide_c : {false, true}) {
+                        const std::int64_t m = 1 + random.below(7), n = 1 + random.below(9), k = 1 + random.below(33);
+                        const std::int64_t a_stride = (a_transposed ? m : k) + random.below(3);
+                        const std::int64_t b_stride = (b_transposed ? k : n) + random.below(3);
+                        const std::int64_t c_stride = n + random.below(3);
+                        const DType c_type = wide_c ? accumulator_of(type) : type;
+                        const Guarded a = put(type, random.uniforms((a_transposed ? k : m) * a_stride));
+                        const Guarded b =
+                            put(type, random.uniforms((b_transposed ? n : k) * b_stride), Alignment::element);
+                        const Guarded c = put(c_type, random.uniforms(m * c_stride));
+                        const Guarded bias = put(c_type, random.uniforms(n));
+                        Tensor expected = c.get();
+                        const Tensor av = a.get(), bv = b.get(), biases = bias.get();
+                        const auto at = [](const Tensor& t, std::int64_t i) { return t[static_cast<std::size_t>(i)]; };
+                        for (std::int64_t i = 0; i < m; ++i)
+                            for (std::int64_t j = 0; j < n; ++j) {
+                                double sum = (accumulate ? at(expected, i * c_stride + j) : 0) + at(biases, j);
+                                for (std::int64_t l = 0; l < k; ++l)
+                                    sum += at(av, a_transposed ? l * a_stride + i : i * a_stride + l) *
+                                           at(bv, b_transposed ? j * b_stride + l : l * b_stride + j);
+                                expected[static_cast<std::size_t>(i * c_stride + j)] = sum;
+                            }
+                        Product p;
+                        p.dtype = type;
+                        p.c_dtype = c_type;
+                        p.m = m;
+                        p.n = n;
+                        p.k = k;
+                        p.a = a.data();
+                        p.a_stride = a_stride;
+                        p.a_transposed = a_transposed;
+                        p.b = b.data();
+                        p.b_stride = b_stride;
+                        p.b_transposed = b_transposed;
+                        p.c = c.data();
+                        p.c_stride = c_stride;
+                        p.accumulate = accumulate;
+                        p.bias = bias.data();
+                        backend().product(p, kStream);
+                        expect_close(c.get(), expected, c_type, 8.0 + static_cast<double>(k), "product");
+                        EXPECT_TRUE(c.intact());
+                    }
+}
+
+TEST_F(CudaOperationsGpu, PacksWithoutCopiesWhereItCan) {
+    for (const auto kind : {Packing::Kind::gates, Packing::Kind::transposed, Packing::Kind::plain}) {
+        EXPECT_EQ(backend().packed_bytes({kind, DType::f32, 4, 5, 3}), 0);
+        EXPECT_EQ(backend().packed_bytes({kind, DType::f64, 4, 5, 3}), 0);
+    }
+    EXPECT_EQ(backend().packed_bytes({Packing::Kind::transposed, DType::bf16, 4, 5, 3}), 0);
+    Random random(2);
+    for (const DType type : {DType::f16, DType::bf16})
+        for (const std::int64_t cols : {3, 4}) {
+            const Packing packing{Packing::Kind::gates, type, 4, 5, cols};
+            ASSERT_EQ(backend().packed_bytes(packing), 128 + (cols == 4 ? 64 : 0));
+            const Guarded w = put(DType::f32, random.uniforms(20 * cols)), packed = make(type, 20 * cols);
+            backend().pack(packing, w.data(), packed.data(), kStream);
+            const Guarded rounded = put(type, w.get());
+            EXPECT_EQ(packed.get(), rounded.get());
+            EXPECT_TRUE(packed.intact());
+        }
+}
+
+TEST_F(CudaOperationsGpu, MasksRowsWhateverPaddingHolds) {
+    constexpr std::int64_t T = 3, B = 5;
+    const Guarded lengths = put(DType::i64, {0, 3, 1, 2, 3});
+    for (const DType type : kTypes)
+        for (const std::int64_t cols : {1, 7, 8}) {
+            Random random(3);
+            Tensor x = random.uniforms(T * B * cols);
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                const std::size_t row = i / static_cast<std::size_t>(cols), t = row / B, b = row % B;
+                if (static_cast<double>(t) >= lengths.get()[b]) x[i] = std::numeric_limits<double>::quiet_NaN();
+            }
+            const Guarded in = put(type, x), out = make(type, T * B * cols);
+            backend().mask_rows(type, out.data(), in.data(), T, B, cols, static_cast<std::int64_t*>(lengths.data()),
+                                kStream);
+            Tensor expected = in.get();
+            for (double& v : expected) v = std::isnan(v) ? 0 : v;
+            EXPECT_EQ(out.get(), expected);
+            EXPECT_TRUE(out.intact());
+            backend().mask_rows(type, in.data(), in.data(), T, B, cols, static_cast<std::int64_t*>(lengths.data()),
+                                kStream);
+            EXPECT_EQ(in.get(), expected);
+        }
+}
+
+TEST_F(CudaOperationsGpu, DropsWhatTheCpuDrops) {
+    constexpr std::int64_t T = 3, B = 5, I = 7;
+    const Device cpu = Device::cpu(1);
+    const RandomState state{77, 5};
+    const std::vector<std::int64_t> host_lengths{0, 3, 1, 2, 3};
+    const Guarded random = make(DType::i64, 2), lengths = put(DType::i64, {0, 3, 1, 2, 3});
+    backend().upload(random.data(), &state, sizeof state, kStream);
+    for (const bool per_sequence : {false, true})
+        for (const bool ragged : {false, true})
+            for (const double rate : {0.0, 0.3, 1.0}) {
+                Random numbers(4);
+                std::vector<float> x(T * B * I), expected(x.size());
+                for (float& v : x) v = static_cast<float>(numbers.uniform());
+                cpu.backend().dropout(DType::f32, expected.data(), x.data(), T, B, I, rate, per_sequence, 9, &state,
+                                      ragged ? host_lengths.data() : nullptr, kStream);
+                const Guarded in = put(DType::f32, {x.begin(), x.end()}), out = make(DType::f32, T * B * I);
+                backend().dropout(DType::f32, out.data(), in.data(), T, B, I, rate, per_sequence, 9,
+                                  static_cast<RandomState*>(random.data()),
+                                  ragged ? static_cast<std::int64_t*>(lengths.data()) : nullptr, kStream);
+                EXPECT_EQ(out.get(), Tensor(expected.begin(), expected.end()));
+                EXPECT_TRUE(out.intact());
+            }
+}
+
+TEST_F(CudaOperationsGpu, SumsColumns) {
+    Random random(5);
+    for (const DType type : kTypes)
+        for (const std::int64_t rows : {1, 9, 130, 1000})
+            for (const std::int64_t cols : {1, 33}) {
+                const std::int64_t stride = cols + 2;
+                const Guarded x = put(type, random.uniforms(rows * stride), Alignment::element);
+                const DType sum_type = accumulator_of(type);
+                const Guarded sums = put(sum_type, random.uniforms(cols));
+                for (const bool accumulate : {true, false}) {
+                    Tensor expected = sums.get();
+                    const Tensor values = x.get();
+                    double largest = 1;
+                    for (std::int64_t c = 0; c < cols; ++c) {
+                        double sum = accumulate ? expected[static_cast<std::size_t>(c)] : 0;
+                        for (std::int64_t r = 0; r < rows; ++r) sum += values[static_cast<std::size_t>(r * stride + c)];
+                        expected[static_cast<std::size_t>(c)] = sum;
+                        largest = std::max(largest, std::abs(sum));
+                    }
+                    backend().column_sums(type, sums.data(), x.data(), rows, cols, stride, accumulate, kStream);
+                    const Tensor out = sums.get();
+                    for (std::size_t c = 0; c < expected.size(); ++c)
+                        EXPECT_NEAR(out[c], expected[c],
+                                    8 * std::sqrt(static_cast<double>(rows)) * unit_roundoff(sum_type) * largest);
+                    EXPECT_TRUE(sums.intact());
+                }
+            }
+}
+
+TEST_F(CudaOperationsGpu, LooksUpRowsAndAddsTheirGradients) {
+    constexpr std::int64_t kRows = 301, kClasses = 11;
+    Random random(6);
+    std::vector<std::int32_t> ids;
+    for (std::int64_t r = 0; r < kRows; ++r) ids.push_back(static_cast<std::int32_t>(random.below(kClasses - 1)));
+    const Guarded device_ids = put_ids(ids);
+    const auto* id_data = static_cast<const std::int32_t*>(device_ids.data());
+    for (const DType type : kTypes)
+        for (const std::int64_t cols : {1, 5, 8, 130}) {
+            const Guarded table = put(type, random.uniforms(kClasses * cols)), out = make(type, kRows * cols);
+            backend().embedding_forward(type, out.data(), table.data(), id_data, kRows, cols, kStream);
+            const Tensor rows = out.get(), all = table.get();
+            for (std::size_t i = 0; i < rows.size(); ++i) {
+                const auto r = i / static_cast<std::size_t>(cols), c = i % static_cast<std::size_t>(cols);
+                ASSERT_EQ(rows[i], all[static_cast<std::size_t>(ids[r]) * static_cast<std::size_t>(cols) + c]);
+            }
+            EXPECT_TRUE(out.intact());
+
+            // In the arithmetic of the device, so that the order of the rows shows.
+            Tensor expected = all;
+            for (std::size_t id = 0; id < kClasses; ++id)
+                for (std::size_t c = 0; c < static_cast<std::size_t>(cols); ++c) {
+                    double& to = expected[id * static_cast<std::size_t>(cols) + c];
+                    float single = static_cast<float>(to);
+                    for (std::size_t r = 0; r < kRows; ++r) {
+                        if (static_cast<std::size_t>(ids[r]) != id) continue;
+                        to += rows[r * static_cast<std::size_t>(cols) + c];
+                        single += static_cast<float>(rows[r * static_cast<std::size_t>(cols) + c]);
+                    }
+                    if (type != DType::f64) to = static_cast<double>(single);
+                }
+            backend().embedding_backward(type, table.data(), out.data(), id_data, kRows, cols, kClasses, kStream);
+            const Guarded rounded = put(type, expected);
+            EXPECT_EQ(table.get(), rounded.get()) << type << " " << cols;
+            EXPECT_TRUE(table.intact());
+        }
+}
+
+TEST_F(CudaOperationsGpu, AddsMoreRowsThanASortTakes) {
+    constexpr std::int64_t kRows = 70000, kClasses = 3;
+    std::vector<std::int32_t> ids;
+    Tensor counts(kClasses, 0.0);
+    Random random(7);
+    for (std::int64_t r = 0; r < kRows; ++r) {
+        ids.push_back(static_cast<std::int32_t>(random.below(kClasses)));
+        counts[static_cast<std::size_t>(ids.back())] += 1;
+    }
+    const Guarded device_ids = put_ids(ids), table = put(DType::f64, Tensor(kClasses, 0.0)),
+                  ones = put(DType::f64, Tensor(kRows, 1.0));
+    backend().embedding_backward(DType::f64, table.data(), ones.data(), static_cast<std::int32_t*>(device_ids.data()),
+                                 kRows, 1, kClasses, kStream);
+    EXPECT_EQ(table.get(), counts);
+}
+
+TEST_F(CudaOperationsGpu, CrossEntropyAndItsGradient) {
+    Random random(8);
+    for (const DType type : kTypes)
+        for (const std::int64_t classes : {1, 3, 257, 700})
+            for (const double spread : {1.0, 60.0}) {
+                constexpr std::int64_t kRows = 5;
+                const Guarded logits = put(type, random.uniforms(kRows * classes, spread));
+                std::vector<std::int32_t> targets;
+                for (std::int64_t r = 0; r < kRows; ++r)
+                    targets.push_back(r == 2 ? -1 : static_cast<std::int32_t>(random.below(classes)));
+                const Guarded device_targets = put_ids(targets), loss = put_doubles({0.5}),
+                              counted = put(DType::i64, {3}), gradient = make(type, kRows * classes);
+                const Tensor x = logits.get();
+                double expected = 0.5;
+                Tensor dx(x.size(), 0.0);
+                for (std::size_t r = 0; r < kRows; ++r) {
+                    if (targets[r] < 0) continue;
+                    const double* row = x.data() + r * static_cast<std::size_t>(classes);
+                    const double most = *std::max_element(row, row + classes);
+                    double sum = 0;
+                    for (std::int64_t c = 0; c < classes; ++c) sum += std::exp(row[c] - most);
+                    expected += std::log(sum) + most - row[targets[r]];
+                    for (std::int64_t c = 0; c < classes; ++c)
+                        dx[r * static_cast<std::size_t>(classes) + static_cast<std::size_t>(c)] =
+                            0.25 * (std::exp(row[c] - most) / sum - (c == targets[r]));
+                }
+                CrossEntropy a;
+                a.dtype = type;
+                a.rows = kRows;
+                a.classes = classes;
+                a.logits = logits.data();
+                a.targets = static_cast<const std::int32_t*>(device_targets.data());
+                a.loss = static_cast<double*>(loss.data());
+                a.counted = static_cast<std::int64_t*>(counted.data());
+                a.dlogits = gradient.data();
+                a.scale = 0.25;
+                backend().cross_entropy(a, kStream);
+                const double unit = unit_roundoff(accumulator_of(type));
+                EXPECT_NEAR(loss.get()[0], expected, 64 * unit * (std::abs(expected) + spread)) << type << classes;
+                EXPECT_EQ(counted.get()[0], 3 + kRows - 1);
+                const Tensor out = gradient.get();
+                for (std::size_t i = 0; i < dx.size(); ++i)
+                    ASSERT_NEAR(out[i], dx[i], 0.25 * (64 * unit + 2 * unit_roundoff(type))) << type << classes;
+                EXPECT_TRUE(gradient.intact());
+                // In place: the same bits.
+                a.dlogits = logits.data();
+                backend().cross_entropy(a, kStream);
+                EXPECT_EQ(logits.get(), out);
+            }
+}
+
+TEST_F(CudaOperationsGpu, SquaredErrorAndSums) {
+    Random random(9);
+    for (const DType type : kTypes)
+        for (const std::int64_t count : {1, 31, 5000, 1200001}) {
+            if (count > 5000 && type != DType::f32) continue;
+            const Guarded p = put(type, random.uniforms(count)), y = put(type, random.uniforms(count)),
+                          d = make(type, count, Alignment::element), sums = put_doubles({0.25, 7, 9});
+            const Tensor pv = p.get(), yv = y.get();
+            double error = 0.25, squares = 0;
+            Tensor expected;
+            for (std::size_t i = 0; i < pv.size(); ++i) {
+                error += (pv[i] - yv[i]) * (pv[i] - yv[i]);
+                squares += pv[i] * pv[i];
+                expected.push_back(2 * 0.5 * (pv[i] - yv[i]));
+            }
+            auto* const sum = static_cast<double*>(sums.data());
+            backend().squared_error(type, p.data(), y.data(), count, sum, d.data(), 0.5, kStream);
+            backend().sum_of_squares(type, p.data(), count, sum + 1, false, kStream);
+            backend().sum_of_squares(type, p.data(), count, sum + 2, true, kStream);
+            const Tensor out = sums.get();
+            EXPECT_NEAR(out[0], error, 1e-12 * error);
+            EXPECT_NEAR(out[1], squares, 1e-12 * squares);
+            EXPECT_NEAR(out[2], 9 + squares, 1e-12 * (9 + squares));
+            expect_close(d.get(), expected, type, 2, "gradient of the squared error");
+            EXPECT_TRUE(d.intact());
+        }
+    const Guarded bad = put(DType::f32, {1, std::numeric_limits<double>::infinity(), 2}), sum = put_doubles({0});
+    backend().sum_of_squares(DType::f32, bad.data(), 3, static_cast<double*>(sum.data()), false, kStream);
+    EXPECT_FALSE(std::isfinite(sum.get()[0]));
+}
+
+TEST_F(CudaOperationsGpu, ScalesAndClamps) {
+    Random random(10);
+    for (const DType type : kTypes)
+        for (const std::int64_t count : {1, 8, 1003}) {
+            const Guarded x = put(type, random.uniforms(count));
+            Tensor expected = x.get();
+            for (double& v : expected) v = std::clamp(2.5 * v, -1.25, 1.25);
+            backend().scale(type, x.data(), count, 2.5, kStream);
+            backend().clamp(type, x.data(), count, 1.25, kStream);
+            expect_close(x.get(), expected, type, 1, "scale and clamp");
+            EXPECT_TRUE(x.intact());
+        }
+    const Guarded nan = put(DType::f32, {std::numeric_limits<double>::quiet_NaN(), 9});
+    backend().clamp(DType::f32, nan.data(), 2, 1, kStream);
+    EXPECT_TRUE(std::isnan(nan.get()[0]));
+    EXPECT_EQ(nan.get()[1], 1);
+}
+
+TEST_F(CudaOperationsGpu, UpdatesAsTheCpuDoes) {
+    const Device cpu = Device::cpu(1);
+    struct Rule {
+        Update::Rule rule;
+        double momentum;
+        bool nesterov;
+    };
+    for (const DType type : {DType::f32, DType::f64})
+        for (const Rule rule : {Rule{Update::Rule::sgd, 0, false},
+                                {Update::Rule::sgd, 0.9, false},
+                                {Update::Rule::sgd, 0.9, true},
+                                {Update::Rule::adam, 0, false},
+                                {Update::Rule::adamw, 0, false}})
+            for (const std::int64_t count : {1, 400, 1001})
+                for (const std::int64_t skip : {0, 1}) {
+                    Random random(11);
+                    const UpdateScalars scalars{0.1, 0.5, 0.19, 0.002, skip};
+                    const Guarded on_device = make(DType::i64, sizeof scalars / 8);
+                    backend().upload(on_device.data(), &scalars, sizeof scalars, kStream);
+                    Tensor second = random.uniforms(count);
+                    for (double& v : second) v = std::abs(v);
+                    const Tensor values[] = {random.uniforms(count), random.uniforms(count), random.uniforms(count),
+                                             second};
+                    const auto run = [&](const Device& d, const UpdateScalars* s) {
+                        std::vector<Tensor> out;
+                        std::vector<Guarded> memory;
+                        for (const Tensor& v : values) {
+                            memory.emplace_back(d, type, count, Alignment::cache_line);
+                            memory.back().put(v);
+                        }
+                        Update u;
+                        u.rule = rule.rule;
+                        u.dtype = type;
+                        u.count = count;
+                        u.parameters = memory[0].data();
+                        u.gradients = memory[1].data();
+                        const bool keeps = rule.rule != Update::Rule::sgd || rule.momentum > 0;
+                        u.first = keeps ? memory[2].data() : nullptr;
+                        u.second = rule.rule == Update::Rule::sgd ? nullptr : memory[3].data();
+                        u.scalars = s;
+                        u.momentum = rule.momentum;
+                        u.nesterov = rule.nesterov;
+                        u.weight_decay = 0.01;
+                        d.backend().update(u, kStream);
+                        for (const Guarded& m : memory) {
+                            out.push_back(m.get());
+                            EXPECT_TRUE(m.intact());
+                        }
+                        return out;
+                    };
+                    const auto out = run(device(), static_cast<const UpdateScalars*>(on_device.data()));
+                    const auto expected = run(cpu, &scalars);
+                    for (std::size_t i = 0; i < out.size(); ++i) expect_close(out[i], expected[i], type, 16, "update");
+                    if (skip != 0) {
+                        EXPECT_EQ(out[0], expected[0]);
+                    }
+                }
+}
+
+}  // namespace
+}  // namespace rondo::test

@@ -1,0 +1,92 @@
+"""Planted faults: what a test suite with teeth must notice. One entry a fault:
+
+    (name, file, text as it stands, text with the fault, sources that are compiled anew)
+
+The text must occur exactly once in the file (or in the folder), so that a fault cannot quietly miss its mark; line
+breaks do not matter. Where no sources are named, the file itself is one. Cells are compiled anew in double alone: that
+is where the oracle judges them.
+"""
+
+CELLS = ["host/cpu/isa/cells_f64.cpp"]
+LSTM, GRU, VANILLA = (f"include/rondo/cell/{n}.hpp" for n in ("lstm", "gru", "vanilla"))
+FORWARD, BACKWARD, PLAN = (f"host/scheduler/{n}.cpp" for n in ("forward", "backward", "plan"))
+RNN, CHECK, VALIDATE = (f"host/scheduler/{n}.cpp" for n in ("rnn", "check", "validate"))
+ISA = "host/cpu/isa"
+ROWS = ["host/cpu/isa/cells_f64.cpp", "host/cpu/isa/forward.cpp", "host/cpu/isa/backward.cpp"]
+
+FAULTS = [
+    # Cells: equations and their derivatives.
+    ("lstm: input and output gate swapped", LSTM, "T ai = e.gates_x[I] + e.gates_h[I];", "T ai = e.gates_x[O] + e.gates_h[I];", CELLS),
+    ("lstm: output peephole sees the old c", LSTM, "ao = ao + e.vectors[PO] * c;", "ao = ao + e.vectors[PO] * e.state[C];", CELLS),
+    ("lstm: gradient of the output peephole lost", LSTM, "dc = dc + dao * e.vectors[PO];", "dc = dc + T(0) * e.vectors[PO];", CELLS),
+    ("lstm: c clipped but its gradient passes", LSTM, "dc = select(T(1) / marked < T(0), T(0), dc);", "", CELLS),
+    ("lstm: a closed output gate loses the mark of the clip", LSTM, "select(T(1) / marked < T(0), T(0), dc);", "select(marked < T(0), T(0), dc);", CELLS),
+    ("lstm: coupled gate's gradient misses the forgotten c", LSTM, "dai = dc * (g - c) * d_sigmoid(i);", "dai = dc * g * d_sigmoid(i);", CELLS),
+    ("lstm: gradient of c's final state lost", LSTM, "T dc = e.dnext[C] + e.dnext[H] * o * d_tanh(tanh_c);", "T dc = e.dnext[H] * o * d_tanh(tanh_c);", CELLS),
+    ("lstm: forget peephole's gradient has the new c", LSTM, "e.dvectors[PF] = daf * c;", "e.dvectors[PF] = daf * e.next[C];", CELLS),
+    ("gru: update gate turned round", GRU, "e.next[H] = (T(1) - z) * n + z * e.state[H];\n        e.saved[R] = r;", "e.next[H] = z * n + (T(1) - z) * e.state[H];\n        e.saved[R] = r;", CELLS),
+    ("gru: sign of the update gate's gradient", GRU, "e.dgates_h[Z] = dh * (e.state[H] - n) * d_sigmoid(z);", "e.dgates_h[Z] = dh * (n - e.state[H]) * d_sigmoid(z);", CELLS),
+    ("gru: reset gate missing from the candidate's gradient", GRU, "e.dgates_h[N] = dan * r;", "e.dgates_h[N] = dan;", CELLS),
+    ("gru: element-wise part of dh lost", GRU, "e.dstate[H] = dh * z;\n    }\n};\n\nstruct GruResetBefore", "e.dstate[H] = T(0);\n    }\n};\n\nstruct GruResetBefore", CELLS),
+    ("gru reset before: gradient through r∘h lost", GRU, "e.dstate[H] = e.dstate[H] + e.doperand * r;", "(void)r;", CELLS),
+    ("gru reset before: reset not applied", GRU, "e.saved[kResetH] = e.saved[R] * e.state[H];", "e.saved[kResetH] = e.state[H];", CELLS),
+    ("tanh: derivative of another function", VANILLA, "return math::d_tanh(y);", "return math::d_sigmoid(y);", CELLS),
+    ("relu: leaks below zero", VANILLA, "select(y > T(0), T(1), T(0))", "select(y > T(0), T(1), T(0.01))", CELLS),
+
+    # The scheduler: order, places, accumulation.
+    ("forward: first steps read stale states", FORWARD, "pass_.backend.copy(state(s, first, false), given, size, pass_.stream);", "pass_.backend.zero(state(s, first, false), size, pass_.stream);", None),
+    ("forward: the reverse loop's final state is its first", FORWARD, "const std::int64_t last = loop_.reverse ? 0 : pass_.steps() - 1;", "const std::int64_t last = pass_.steps() - 1;", None),
+    ("forward: sequences of states off by one step", FORWARD, "(loop_.reverse ? 0 : state_bytes(s))", "0", None),
+    ("forward: recurrent bias of the wrong gate", FORWARD, "stage.first_gate * hidden * pass_.bytes.gates;\n            pass_.backend.step_forward", "0;\n            pass_.backend.step_forward", None),
+    ("forward: input bias forgotten", FORWARD, "product.bias = pass.parameter(loop.parameters.b_ih);", "product.bias = nullptr;", None),
+    ("forward: dropout of every layer has one mask", FORWARD, "layer.spec.dropout_per_sequence, l, pass.random", "layer.spec.dropout_per_sequence, 0, pass.random", None),
+    ("forward: average taken as sum", FORWARD, "layer.merge == Merge::average ? 0.5 : 1.0", "1.0", None),
+    ("forward: the second direction overwrites the sum", FORWARD, "direction == 1};", "false};", None),
+    ("forward: inference mixes its two slots", FORWARD, "return slots + done % 2 * state_bytes(s);", "return slots;", None),
+    ("backward: one step too late", BACKWARD, "return range_.loop.reverse ? t - 1 : t + 1;", "return range_.loop.reverse ? t - 1 : (t + 2 < pass_.steps() ? t + 2 : t + 1);", None),
+    ("backward: final state's gradient lost", BACKWARD, "return is_last_step(t) ? data_of(args_.dfinal_states, state_index(s)) : dstate(s);", "return is_last_step(t) ? nullptr : dstate(s);", None),
+    ("backward: gradient of states along the way lost", BACKWARD, "step.dstep[s] = dstep(s, t);", "step.dstep[s] = nullptr;", None),
+    ("backward: dy read at the wrong step", BACKWARD, "dh.dy = range_.gradients.dy + (t * pass_", "dh.dy = range_.gradients.dy + ((t > 0 ? t - 1 : t) * pass_", None),
+    ("backward: average's gradient not halved", BACKWARD, "dh.dy_scale = part_.scale;", "dh.dy_scale = 1;", None),
+    ("backward: mask of the dropped input lost", BACKWARD, "case Operation::Kind::dropout:\n                drop_gradient(range);", "case Operation::Kind::dropout:\n                (void)drop_gradient;", None),
+    ("backward: dropout's mask of another layer", BACKWARD, "static_cast<std::uint64_t>(range.op.layer), pass.random", "static_cast<std::uint64_t>(range.op.layer + 1), pass.random", None),
+    ("backward: recurrent weights' gradient pairs h with its own step", BACKWARD, "range.state_slot(0, range.loop.reverse ? begin + 1 : begin), width);", "range.state_slot(0, range.loop.reverse ? begin : begin + 1), width);", None),
+    ("backward: bias_hh has bias_ih's gradient", BACKWARD, "range.dparameter(to.b_hh), range.dgates_h(begin)", "range.dparameter(to.b_hh), range.dgates_x(begin)", None),
+    ("backward: padding reaches the input weights", BACKWARD, "const bool masked = range.op.layer == 0 && pass.program.masked_x != kAbsent;", "const bool masked = false;", None),
+    ("backward: chunks overwrite one another's gradients", BACKWARD, "args.accumulate || !range.starts();", "args.accumulate;", None),
+    ("backward: neighbouring chunks share one buffer", BACKWARD, "buffers[static_cast<std::size_t>(chunk % 2)]", "buffers[0]", None),
+    ("backward: accumulate forgotten for peepholes", BACKWARD, "vectors, vectors, args.accumulate, pass.stream", "vectors, vectors, false, pass.stream", None),
+    ("backward: peephole sums start with what was there", BACKWARD, "if (range_.starts() && cell.vectors > 0)", "if (false && cell.vectors > 0)", None),
+    ("backward: the second direction overwrites dx", BACKWARD, "product.accumulate = range.op.direction == 1;", "product.accumulate = false;", None),
+    ("backward: gaps of the gradient keep their NaN", BACKWARD, "if (args.dparameters && !args.accumulate) zero_gaps", "if (false) zero_gaps", None),
+    ("backward: initial gradient without the first step's product", BACKWARD, "set_product(gradient.dh, gradient.t);", "", None),
+    ("plan: the gates' buffer is one row short", PLAN, "const std::int64_t elements = layer.chunk * batch * layer.cell.gates * layer.spec.hidden;", "const std::int64_t elements = (layer.chunk * batch - 1) * layer.cell.gates * layer.spec.hidden;", None),
+
+    # What is checked.
+    ("rnn: a token may be used twice", RNN, "record.consumed = true;", "", None),
+    ("rnn: an overwritten reserve is taken", RNN, "record->generation != token.generation", "false", None),
+    ("rnn: inference may be followed by backward", RNN, "if (token.mode != Mode::training)", "if (false)", None),
+    ("check: lengths beyond T", CHECK, "lengths[b] > plan.extent.steps", "false", None),
+    ("check: any shape of a view", CHECK, "if (!(view.shape == shape)) refuse", "if (false) refuse", None),
+    ("validate: projection as wide as h", VALIDATE, "layer.projection < layer.hidden", "layer.projection <= layer.hidden", None),
+
+    # The CPU: idle rows, tails, the clip inside the recurrence.
+    ("cpu: idle rows leave saved planes as they were", ISA, "if (saved) for (int p = 0; p < Cell::kSaved; ++p) store<kWhole>(zero,", "if (false) for (int p = 0; p < Cell::kSaved; ++p) store<kWhole>(zero,", CELLS),
+    ("cpu: idle rows lose their state", ISA, "store<kWhole>(s == 0 && layer.projected ? zero :", "store<kWhole>(s == 0 ? zero :", CELLS),
+    ("cpu: idle rows lose the gradient of c", ISA, "store<kWhole>(step.dnext[s] ? load<kWhole>(in(step.dnext[s]) + at, n) : zero,", "store<kWhole>(zero,", CELLS),
+    ("cpu: idle rows keep the gates' gradients of another step", ISA, "for (int g = 0; g < Cell::kGates; ++g) { store<kWhole>(zero,", "for (int g = 1; g < Cell::kGates; ++g) { store<kWhole>(zero,", CELLS),
+    ("cpu: recurrent bias left out", ISA, "if (bias) sum = sum + load<kWhole>(bias + g * hidden + unit, n);", "(void)bias;", CELLS),
+    ("cpu: peephole gradient is only the last step's", ISA, "store<kWhole>(load<kWhole>(sum, n) + e.dvectors[v], sum, n);", "store<kWhole>(e.dvectors[v], sum, n);", CELLS),
+    ("cpu: a row takes one step more than its length", ISA, "t < layer.lengths[row];", "t <= layer.lengths[row];", ROWS),
+    ("cpu: y of idle rows left as it was", ISA, "if (y && !add) store<kWhole>(Pack<T>(T(0)), y + row * stride + unit, n);", "(void)row, (void)unit, (void)n;", ROWS),
+    ("cpu: value clip of the outputs' gradient too", ISA, "if (dstep) d = d + load<kWhole>(dstep + row * layer.width + unit, n);", "if (dstep) d = d + load<kWhole>(dstep + row * layer.width + unit, n);\n        if (clips) d = math::clamp(d, Pack<T>(limit));", ROWS),
+    ("cpu: gradient of h along the way lost", ISA, "if (dstep) d = d +", "if (false) d = d +", ROWS),
+    ("cpu: norm clip counts the rows that rest", ISA, "if (!takes(layer, row, dh.later)) continue;", "", None),
+    ("cpu: norm clip by the square", ISA, "__builtin_sqrt(sum_of_squares(x, layer.width))", "sum_of_squares(x, layer.width)", None),
+    ("cpu: a projected row that rests loses its gradient", ISA, "out[i] = active ? T(0) : dh[i];", "out[i] = T(0); (void)active, (void)dh;", None),
+    ("cpu: padding not cleared when inputs drop out", "host/cpu/ops/dropout.cpp", "if (lengths) clear_idle", "if (false) clear_idle", None),
+    ("cpu: kept inputs not scaled", "host/cpu/ops/dropout.cpp", "static_cast<T>(1 / (1 - rate))", "static_cast<T>(1)", None),
+    ("cpu: one mask a sequence is drawn anew", "host/cpu/ops/dropout.cpp", "per_sequence ? batch * cols : steps * batch * cols;", "steps * batch * cols; (void)per_sequence;", None),
+    ("cpu: bias sums lose their odd row", ISA, "if (r < r1) even = even +", "if (false) even = even +", None),
+    ("cpu: column sums never add", ISA, "accumulate ? load<kWhole>(sum, n) + value : value", "accumulate && false ? load<kWhole>(sum, n) + value : value", None),
+]

@@ -1,0 +1,117 @@
+"""Planted faults in the kernels and in the host code around them, for run_lane.py. One entry a fault, as in faults.py:
+
+    (name, file, text as it stands, text with the fault, sources that are compiled anew; None: the file itself)
+"""
+
+POINTWISE = "kernels/pointwise/"
+FORWARD, BACKWARD = POINTWISE + "forward.cuh", POINTWISE + "backward.cuh"
+INCOMING, OUTPUT = POINTWISE + "incoming.cuh", POINTWISE + "output.cuh"
+F = [POINTWISE + f"forward_{t}.cu" for t in ("f64", "bf16")]
+B = [POINTWISE + f"backward_{t}.cu" for t in ("f64", "bf16")]
+G = [POINTWISE + "gradient_of_h.cu", POINTWISE + "clip_rows.cu"]
+P = [POINTWISE + "project.cu"]
+CLIP, PROJECT, GRADIENT = G[1], P[0], G[0]
+ELEMENTS, SUM = "kernels/elements.cuh", "kernels/sum.cuh"
+MASK, DROP, COLUMNS, BIAS = (f"kernels/{n}.cu" for n in ("mask_rows", "dropout", "column_sums", "add_bias"))
+CAST, SCALE, SQUARES, ERROR = (f"kernels/{n}.cu" for n in ("cast", "scale", "sum_of_squares", "squared_error"))
+UPDATE, ENTROPY, EMBEDDING = (f"kernels/{n}.cu" for n in ("update", "cross_entropy", "embedding"))
+SUMS = [SQUARES, ERROR]
+MATMUL, LOOP, STREAM, MEMORY, BACKEND, OPERATIONS, GPU = (
+    f"host/cuda/{n}.cpp" for n in ("matmul", "time_loop", "stream", "memory", "cuda_backend", "operations", "gpu"))
+
+FAULTS = [
+    # The fused cells.
+    ("forward: a thread past the end goes on", FORWARD, "if (index >= a.batch * H) return;", "if (index > a.batch * H) return;", F),
+    ("forward: rows of gates_x off by a gate", FORWARD, "row * Cell::kGates * H + unit;\n    const auto* gates_h", "(row * Cell::kGates + 1) % (a.batch * Cell::kGates) * H + unit;\n    const auto* gates_h", F),
+    ("forward: recurrent gates strided by all gates", FORWARD, "row * Of::kGates * H + unit", "row * Cell::kGates * H % (a.batch * Of::kGates * H) + unit", F),
+    ("forward: recurrent bias of gate 0 for all", FORWARD, "load(bias, static_cast<const C*>(a.bias_h) + g * H + unit)", "load(bias, static_cast<const C*>(a.bias_h) + unit)", F),
+    ("forward: recurrent bias forgotten", FORWARD, "value[i] + bias[i];", "value[i];", F),
+    ("forward: a later stage's gates land on gate 0", FORWARD, "e[i].gates_h[Of::kFirst + g]", "e[i].gates_h[g]", F),
+    ("forward: peepholes of another unit", FORWARD, "static_cast<const C*>(a.vectors) + v * H + unit", "static_cast<const C*>(a.vectors) + v * H + (unit + kCount) % H", F),
+    ("forward: earlier stage's planes not read", FORWARD, "load(saved[r], saved_to + r * H)", "fill(saved[r], 0)", F),
+    ("forward: cell clip ignored", FORWARD, "a.clip > 0 ? static_cast<C>(a.clip) : static_cast<C>(HUGE_VAL)", "static_cast<C>(HUGE_VAL)", F),
+    ("forward: mask lost", FORWARD, "if (takes(a.lengths, row, a.t)) {", "if (a.t >= 0) {", F),
+    ("forward: mask off by one step", FORWARD, "if (takes(a.lengths, row, a.t)) {", "if (takes(a.lengths, row, a.t - 1)) {", F),
+    ("forward: idle rows keep stale saved planes", FORWARD, "for (int r = 0; r < Cell::kSaved; ++r) fill(saved[r], 0);", "for (int r = 0; r < Cell::kSaved; ++r) fill(saved[r], 1);", F),
+    ("forward: all elements of a vector get the first state", FORWARD, "e[i].state[s] = state[s][i];", "e[i].state[s] = state[s][0];", F),
+    ("forward: h is handed on unrounded", FORWARD, "next[0][i] = rounded<S>(next[0][i]);", "", F),
+    ("forward: wide path without the width's consent", FORWARD, "bool wide = a.hidden % kCount == 0 &&", "bool wide =", F),
+    ("forward: blocks rounded down", FORWARD, ".grid = device::blocks_for(elements, kThreads)", ".grid = dim3(static_cast<unsigned>(elements / kThreads + 1 - (elements > 2 * kThreads)))", F),
+    ("forward: second stage runs the first's map", FORWARD, "if (stage == 1) found", "if (stage == 2) found", F),
+    ("output: the second direction overwrites", OUTPUT, "if (add) load_any(value, to);", "", F + P),
+    ("output: scale forgotten", OUTPUT, "h[i] * scale", "h[i]", F + P),
+    ("output: idle rows of y left as they were", OUTPUT, "if (y == nullptr || add) return;", "return;", F + P),
+    ("output: an idle row of the second direction wipes the first's", OUTPUT, "if (y == nullptr || add) return;", "if (y == nullptr) return;", F + P),
+    ("backward: idle rows keep stale gate gradients", BACKWARD, "store(static_cast<S*>(a.dgates_x) + (row * Cell::kGates + g) * H + unit, value);\n        if", "if", B),
+    ("backward: idle rows drop the gradient of h", BACKWARD, "store(static_cast<C*>(a.dstate[0]) + element, dh);", "store(static_cast<C*>(a.dstate[0]) + element, value);", B),
+    ("backward: idle rows drop the gradient of c", BACKWARD, "if (a.dnext[s]) load(value, static_cast<const C*>(a.dnext[s]) + element);\n        store", "store", B),
+    ("backward: mask lost", BACKWARD, "const bool active = takes(a.lengths, row, a.t);", "const bool active = true;", B),
+    ("backward: c before and after exchanged", BACKWARD, "load(value, static_cast<const C*>(a.next[s]) + element)", "load(value, static_cast<const C*>(a.state[s]) + element)", B),
+    ("backward: saved planes of one gate for all", BACKWARD, "(row * Cell::kSaved + r) * H + unit", "row * Cell::kSaved * H + unit", B),
+    ("backward: gradient of c's step output lost", BACKWARD, "value[i] + from_step[i];", "value[i];", B),
+    ("backward: recurrent gates get the input gates' gradient", BACKWARD, "value[i] = e[i].dgates_h[g];", "value[i] = e[i].dgates_x[g];", B),
+    ("backward: peephole gradients of the last step alone", BACKWARD, "value[i] += e[i].dvectors[v];", "value[i] = e[i].dvectors[v];", B),
+    ("backward: earlier stage forgets the later one's gates", BACKWARD, "load(value, dgates_x + g * H);", "fill(value, 0);", B),
+    ("backward: earlier stage forgets the carried gradient", BACKWARD, "load(value, static_cast<const C*>(a.dstate[s]) + element);", "fill(value, 0);", B),
+    ("backward: projected carry not cleared", BACKWARD, "active ? C(0) : to_compute", "to_compute", B),
+    ("backward: projected carry strided by hidden", BACKWARD, "to[row * a.width + column]", "to[row * a.width + (column + 1) % a.width]", B),
+    ("incoming: carry of the wrong type", INCOMING, "if (g.carry_in_storage)", "if (!g.carry_in_storage)", B + G),
+    ("incoming: product added to rows that took no later step", INCOMING, "if (g.product == nullptr || !takes(g.lengths, row, g.later)) return;", "if (g.product == nullptr) return;", B + G),
+    ("incoming: clip by value lost", INCOMING, "if (g.clip > 0) {", "if (g.clip > 1e9) {", B + G),
+    ("incoming: clip by norm lost", INCOMING, "d[i] *= factor;", "d[i] *= factor > C(0) ? C(1) : factor;", B + G),
+    ("incoming: dy of padding is read", INCOMING, "if (!takes(g.lengths, row, g.t)) return;", "", B + G),
+    ("incoming: scale of dy forgotten", INCOMING, "d[i] += value[i] * scale;", "d[i] += value[i];", B + G),
+    ("incoming: gradient of h's step output lost", INCOMING, "if (g.dstep != nullptr) {", "if (g.dstep == &g) {", B + G),
+    ("clip rows: norm of the first columns alone", CLIP, "column < g.width; column += kThreads", "column < g.width && column < 2; column += kThreads", None),
+    ("clip rows: idle rows are clipped", CLIP, "norm > limit && takes(g.lengths, row, g.later)", "norm > limit", None),
+    ("project: idle rows lose h", PROJECT, "load_any(h, static_cast<const S*>(a.h) + index);", "fill(h, 0);", None),
+    ("project: mask of the next step", PROJECT, "takes(a.lengths, at.row, a.t)", "takes(a.lengths, at.row, a.t + 1)", None),
+
+    # Around the loop.
+    ("elements: a thread strides by its block", ELEMENTS, "return static_cast<std::int64_t>(gridDim.x) * blockDim.x;", "return blockDim.x;", [SCALE, UPDATE, SQUARES]),
+    ("elements: unaligned store goes one too far", ELEMENTS, "for (int i = 0; i < kCount; ++i) to[i] = to_storage<T>(from[i]);\n}\n\ntemplate <int kCount, class C>", "for (int i = 0; i < kCount; ++i) to[i + 1] = to_storage<T>(from[i]);\n}\n\ntemplate <int kCount, class C>", F),
+    ("mask rows: time and row exchanged", MASK, "takes(lengths, step.column, step.row)", "takes(lengths, step.row % batch, step.column)", None),
+    ("dropout: the mask of every step is the first's", DROP, "static_cast<std::uint64_t>(group.column)", "static_cast<std::uint64_t>(group.column % 4)", None),
+    ("dropout: lengths ignored", DROP, "keep = keep && takes(a.lengths, step.column, step.row);", "keep = keep || takes(a.lengths, step.column, -1);", None),
+    ("dropout: site ignored", DROP, "dropout_mask(*a.seed, *a.step, a.site, a.rate)", "dropout_mask(*a.seed, *a.step, 0, a.rate)", None),
+    ("column sums: barrier dropped", COLUMNS, "    __syncthreads();\n    if (threadIdx.y", "    if (threadIdx.y", None),
+    ("column sums: the last share's rows are read past", COLUMNS, "begin + rows_of_share < rows ? begin + rows_of_share : rows", "begin + rows_of_share", None),
+    ("column sums: one thread row too few", COLUMNS, "for (int i = 1; i < kRows; ++i) sum", "for (int i = 1; i < kRows - 1; ++i) sum", None),
+    ("column sums: accumulates twice", COLUMNS, "accumulate && shares == 1", "accumulate", None),
+    ("add bias: row stride taken for the columns", BIAS, "at.row * stride + at.column", "at.row * cols + at.column", None),
+    ("squares: a partial sum left out", SUM, "for (std::int64_t i = threadIdx.x; i < count; i += kSumThreads) sum", "for (std::int64_t i = threadIdx.x + 1; i < count; i += kSumThreads) sum", SUMS),
+    ("squared error: factor two lost", ERROR, "2 * scale * d", "scale * d", None),
+    ("cross-entropy: barrier before overwriting the logits dropped", ENTROPY, "        __syncthreads();  // x[target] has been read\n", "", None),
+    ("cross-entropy: sum not rescaled to the row's maximum", ENTROPY, "if (sum != C(0)) sum *=", "if (sum == C(-1)) sum *=", None),
+    ("cross-entropy: rows without a target are counted", ENTROPY, "if (target < 0) {", "if (target < -1) {", None),
+    ("embedding: equal ids of the next run are left out", EMBEDDING, "i < count && ids[i] == id", "i < count && i < begin + 20 && ids[i] == id", None),
+    ("embedding: every row of a run begins one", EMBEDDING, "if (begin > 0 && ids[begin - 1] == id) return;", "", None),
+    ("embedding: gradient in sorted order of nothing", EMBEDDING, "dout[order[i] * cols + column]", "dout[i * cols + column]", None),
+    ("embedding: the second part of the rows is the first again", EMBEDDING, "sort_pairs(ids + begin,", "sort_pairs(ids,", None),
+    ("update: skip ignored", UPDATE, "if (*a.skip != 0) return;", "", None),
+    ("update: gradient scale ignored", UPDATE, "scale(static_cast<C>(*a.gradient_scale))", "scale(1)", None),
+    ("update: bias correction of the second moment ignored", UPDATE, "sqrt(v[i]) / k.root_correction2", "sqrt(v[i])", None),
+    ("update: moment not kept", UPDATE, "if (first != nullptr) store(first + at, m);", "", None),
+
+    # The host's part.
+    ("matmul: operands not exchanged", MATMUL, "CUBLASLT_MATMUL_DESC_TRANSA, shape.b_transposed", "CUBLASLT_MATMUL_DESC_TRANSA, shape.a_transposed", None),
+    ("matmul: stride of A ignored", MATMUL, "make_layout(dtype, shape.k, shape.m, shape.a_stride)", "make_layout(dtype, shape.k, shape.m, shape.k)", None),
+    ("matmul: stride of C ignored", MATMUL, "make_layout(c_dtype, shape.n, shape.m, shape.c_stride)", "make_layout(c_dtype, shape.n, shape.m, shape.n)", None),
+    ("matmul: never accumulates", MATMUL, "p.accumulate ? alpha : zero", "zero", None),
+    ("matmul: bias of the shape's first use", MATMUL, "if (bias) set(chosen.description", "if (bias && chosen_.size() == 1) set(chosen.description", None),
+    ("matmul: no bias in double", MATMUL, "if (p.bias && !bias)", "if (p.bias && bias)", None),
+    ("matmul: another stream's queue", MATMUL, "memory.workspace.data(), memory.workspace.bytes(), memory.stream),\n", "memory.workspace.data(), memory.workspace.bytes(), nullptr),\n", None),
+    ("loop: product of the wrong stage's width", LOOP, "step.stage == 0 ? layer.width : layer.hidden", "layer.hidden", None),
+    ("loop: clip factors on top of the product", LOOP, "layer.batch * layer.cell->gates * layer.hidden * size_of(layer.precision.accumulate)", "0", None),
+    ("loop: kernel on the default stream", LOOP, "kernels_of(layer).backward[step.stage](a, cuda::handle_of(stream));", "kernels_of(layer).backward[step.stage](a, nullptr);", None),
+    ("loop: clip by value forgotten", LOOP, "g.clip = layer.recurrent_clip.limit;", "", None),
+    ("stream: all streams share one workspace", STREAM, "if (memory.stream == stream) return memory;", "return memory;", None),
+    ("stream: allocates while capturing", STREAM, "capturing != cudaStreamCaptureStatusNone", "capturing == cudaStreamCaptureStatusInvalidated", None),
+    ("memory: host pointers pass", MEMORY, "case cudaMemoryTypeUnregistered:\n", "case cudaMemoryTypeUnregistered:\n            break;\n", None),
+    ("memory: exhaustion is some device error", MEMORY, "throw Error(ErrorCode::out_of_memory", "throw Error(ErrorCode::device", None),
+    ("backend: compute copies are masters' bytes", BACKEND, "kernels::cast(packing.dtype, packed, accumulator_of(packing.dtype), w,", "kernels::cast(packing.dtype, packed, packing.dtype, w,", None),
+    ("backend: zero writes to the default stream", BACKEND, "cudaMemsetAsync(p, 0, bytes, cuda::handle_of(stream))", "cudaMemsetAsync(p, 0, bytes, nullptr)", None),
+    ("backend: kernels of another storage type", BACKEND, "known.options == options && known.storage == precision.storage", "known.options == options", None),
+    ("operations: momentum not handed on", OPERATIONS, "a.momentum = u.momentum;", "", None),
+    ("gpu: counts devices that are not there", GPU, "ordinal < 0 || ordinal >= count", "ordinal < 0", None),
+]
