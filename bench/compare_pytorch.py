@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rondo's CPU backend beside PyTorch's CPU modules, in turns in one run.
 
-    bench/compare_pytorch.py --program build/release/bench/bench_cpu_rnn --output results.json [--threads 2] [--short]
+    bench/compare_pytorch.py --program build/release/bench/bench_cpu_rnn --output results.json [--threads 2]
 
 Each row is measured in rounds: a burst of PyTorch, a burst of Rondo, and again; the row's times are the medians of
 the bursts' medians, its spread the largest relative distance of a burst from them. PyTorch runs nn.LSTM or nn.GRU in
@@ -57,9 +57,7 @@ def rondo_median_us(program, row, threads, seconds):
     return found[0]["real_time"]
 
 
-def make_rows(short):
-    hidden = (64, 256, 1024) if short else (64, 128, 256, 512, 1024)
-    batch = (1, 16, 64) if short else (1, 8, 16, 32, 64)
+def make_rows(hidden, batch):
     for layers, directions in ((1, 1), (2, 1), (1, 2)):
         for cell in ("lstm", "gru"):
             for h in hidden if layers * directions == 1 else (256,):
@@ -91,14 +89,15 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.4, help="of one burst")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--short", action="store_true", help="fewer shapes")
+    parser.add_argument("--hidden", type=int, nargs="+", default=[64, 128, 256, 512, 1024])
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 16, 32, 64])
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
 
     rows = []
     print(f"{'cell':5} {'pass':9} {'H':>5} {'B':>3} {'L':>2} {'D':>2} {'PyTorch us':>12} {'Rondo us':>12} {'ratio':>6}")
-    for row in make_rows(args.short):
+    for row in make_rows(args.hidden, args.batch):
         prepare(row)
         torch_median_us(row, args.seconds / 4)  # warm up
         ours, theirs = [], []
