@@ -39,7 +39,7 @@ struct Lstm : LstmGates<kCoupled> {
     static constexpr int kGates = Gates::kGates;
     enum State { H, C, kStates };
     static constexpr std::array<std::string_view, kStates> kStateNames{"h", "c"};
-    static constexpr int kSaved = kGates;  // the activated gates
+    static constexpr int kSaved = kGates;  // the activated gates; o is negative where c' was clamped
     static constexpr int kVectors = kPeepholes ? 3 : 0;
     static constexpr std::string_view kVectorName = "weight_peephole";
     enum Peephole { PI, PF, PO };
@@ -57,7 +57,8 @@ struct Lstm : LstmGates<kCoupled> {
         const T i = sigmoid(ai);
         const T g = tanh(e.gates_x[G] + e.gates_h[G]);
         const T f = forget(e, i);
-        const T c = clamp(cell_update(f, e.state[C], i, g), e.clip);
+        const T unclamped = fma(f, e.state[C], i * g);
+        const T c = clamp(unclamped, e.clip);
         T ao = e.gates_x[O] + e.gates_h[O];
         if constexpr (kPeepholes) ao = ao + e.vectors[PO] * c;
         const T o = sigmoid(ao);
@@ -66,14 +67,15 @@ struct Lstm : LstmGates<kCoupled> {
         e.saved[I] = i;
         if constexpr (!kCoupled) e.saved[Gates::F] = f;
         e.saved[G] = g;
-        e.saved[O] = o;
+        // The gates may be stored rounded, from which nobody could tell later whether c' was clamped.
+        e.saved[O] = select(abs(unclamped) > e.clip, T(-1) * o, o);
     }
 
     template <int kStage, class T>
     static RONDO_HD void backward(BackwardElement<Lstm, T>& e) {
         using namespace rondo::math;
         constexpr int I = Gates::I, G = Gates::G, O = Gates::O;
-        const T i = e.saved[I], g = e.saved[G], o = e.saved[O], c = e.state[C];
+        const T i = e.saved[I], g = e.saved[G], marked = e.saved[O], o = abs(marked), c = e.state[C];
         T f;
         if constexpr (kCoupled)
             f = T(1) - i;
@@ -84,8 +86,7 @@ struct Lstm : LstmGates<kCoupled> {
         const T dao = e.dnext[H] * tanh_c * d_sigmoid(o);
         T dc = e.dnext[C] + e.dnext[H] * o * d_tanh(tanh_c);
         if constexpr (kPeepholes) dc = dc + dao * e.vectors[PO];
-        // The same expression as forward's, so that a value exactly on the limit is judged the same.
-        dc = select(abs(cell_update(f, c, i, g)) > e.clip, T(0), dc);
+        dc = select(T(1) / marked < T(0), T(0), dc);  // the division tells -0 from 0
 
         T dai, dc_before = dc * f;
         if constexpr (kCoupled) {
@@ -125,13 +126,6 @@ private:
             if constexpr (kPeepholes) af = af + e.vectors[PF] * e.state[C];
             return sigmoid(af);
         }
-    }
-
-    /// f·c + i·g, rounded the same way wherever it is written.
-    template <class T>
-    static RONDO_HD T cell_update(T f, T c, T i, T g) {
-        using namespace rondo::math;
-        return fma(f, c, i * g);
     }
 };
 
