@@ -1,6 +1,6 @@
 #pragma once
 /// The CPU behind the backend interface: f32 and f64, one pool of threads, instructions chosen at run time.
-/// Everything is done when a call returns; streams are ignored.
+/// Everything is done when a call returns; streams are ignored. Numbers below the smallest normal one count as zero.
 #include "cpu/isa.hpp"
 #include "cpu/thread_pool.hpp"
 #include "scheduler/backend.hpp"

@@ -40,6 +40,25 @@ std::uint32_t await_change(const std::atomic<std::uint32_t>& value, std::uint32_
     return now;
 }
 
+/// While it lives, this thread takes numbers below the smallest normal one as zero. Gradients that vanish over many steps
+/// pass through them, and x86 multiplies them a hundred times slower than others.
+class FlushDenormals {
+public:
+#if defined(__x86_64__)
+    FlushDenormals() noexcept : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | kFlushToZero | kDenormalsAreZero); }
+    ~FlushDenormals() { _mm_setcsr(saved_); }
+
+private:
+    static constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
+    unsigned saved_;
+#else
+    FlushDenormals() noexcept {}
+    ~FlushDenormals() {}  // not trivial, so that an object is no unused variable
+#endif
+    FlushDenormals(const FlushDenormals&) = delete;
+    FlushDenormals& operator=(const FlushDenormals&) = delete;
+};
+
 int usable_cores() {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
@@ -81,6 +100,7 @@ void ThreadPool::dismiss() noexcept {
 }
 
 void ThreadPool::work(int thread) {
+    const FlushDenormals flush;
     Slot& slot = slots_[static_cast<std::size_t>(thread)];
     std::uint32_t seen = 0;
     for (;;) {
@@ -94,6 +114,7 @@ void ThreadPool::work(int thread) {
 
 void ThreadPool::parallel_for(std::int64_t count, std::int64_t grain, Range f) {
     if (count <= 0) return;
+    const FlushDenormals flush;
     const std::int64_t most = std::max<std::int64_t>(1, count / std::max<std::int64_t>(1, grain));
     const std::int64_t ranges = std::min<std::int64_t>(threads_, most);
     if (ranges == 1 || busy_) {

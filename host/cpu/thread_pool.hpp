@@ -29,7 +29,7 @@ private:
 };
 
 /// N - 1 sleeping threads and the caller. Which thread does what is fixed by the numbers alone.
-/// One thread at a time may call parallel_for; a call from inside a call runs inline.
+/// One thread at a time may call parallel_for; a call from inside a call runs inline, as thread 0.
 class ThreadPool {
 public:
     /// f(begin, end, thread): does the items [begin, end); `thread` is in [0, threads()), no two at once alike.
@@ -44,7 +44,8 @@ public:
     int threads() const noexcept { return threads_; }
 
     /// Splits [0, count) into at most threads() neighbouring ranges of at least `grain` items (where there are as
-    /// many) and returns when all are done. Allocates nothing. f must not throw.
+    /// many) and returns when all are done. Allocates nothing. f must not throw. On x86, numbers below the smallest
+    /// normal one are zero inside f, on whichever thread; the caller's own setting is as before afterwards.
     void parallel_for(std::int64_t count, std::int64_t grain, Range f);
 
 private:

@@ -91,6 +91,25 @@ TEST(ThreadPoolThreads, ManyCallsInARow) {
     EXPECT_EQ(counts[1], 20000);
 }
 
+#if defined(__x86_64__)
+// Gradients vanish through denormal numbers, which x86 multiplies a hundred times slower.
+TEST(ThreadPoolThreads, DenormalsAreZeroInsideAndLeftAloneOutside) {
+    ThreadPool pool(3);
+    volatile float tiny = 1e-40f, one = 1, smallest = 1.2e-38f, tenth = 0.1f;
+    int in[3] = {}, out[3] = {};
+    pool.parallel_for(3, 1, [&](std::int64_t, std::int64_t, int thread) {
+        in[thread] = tiny * one == 0.0f;
+        out[thread] = smallest * tenth == 0.0f;
+    });
+    for (int thread = 0; thread < 3; ++thread) {
+        EXPECT_TRUE(in[thread]) << thread;
+        EXPECT_TRUE(out[thread]) << thread;
+    }
+    EXPECT_NE(tiny * one, 0.0f);
+    EXPECT_NE(smallest * tenth, 0.0f);
+}
+#endif
+
 TEST(ThreadPool, ZeroTakesTheCoresOfThisProcessAndNegativeIsRefused) {
     EXPECT_GE(ThreadPool(0).threads(), 1);
     EXPECT_THROW(ThreadPool(-1), Error);
