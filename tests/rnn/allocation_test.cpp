@@ -1,55 +1,12 @@
 /// Forward and backward take no memory: every operator new of this program is counted.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "support/allocations.hpp"
 #include "support/cases.hpp"
 #include "support/harness.hpp"
 
-namespace {
-
-std::atomic<bool> counting{false};
-std::atomic<int> allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-    if (counting) ++allocations;
-    void* p = nullptr;
-    if (alignment <= alignof(std::max_align_t))
-        p = std::malloc(size ? size : 1);
-    else if (posix_memalign(&p, alignment, size ? size : 1) != 0)
-        p = nullptr;
-    if (!p) throw std::bad_alloc();
-    return p;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size, 1); }
-void* operator new[](std::size_t size) { return counted(size, 1); }
-void* operator new(std::size_t size, std::align_val_t a) { return counted(size, static_cast<std::size_t>(a)); }
-void* operator new[](std::size_t size, std::align_val_t a) { return counted(size, static_cast<std::size_t>(a)); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-
 namespace rondo::test {
 namespace {
-
-template <class F>
-int allocations_of(F f) {
-    allocations = 0;
-    counting = true;
-    f();
-    counting = false;
-    return allocations;
-}
 
 TEST(AllocationTest, TheCounterCounts) {
     EXPECT_EQ(allocations_of([] { ::operator delete(::operator new(4)); }), 1);

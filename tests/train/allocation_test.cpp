@@ -1,57 +1,16 @@
 /// Once its extents are planned a training step takes no memory: every operator new of this program is counted.
 #include <array>
-#include <atomic>
-#include <cstdlib>
-#include <new>
 
 #include "model/gradient_check.hpp"
 #include "rondo/language_model.hpp"
 #include "rondo/trainer.hpp"
-
-namespace {
-
-std::atomic<bool> counting{false};
-std::atomic<int> allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-    if (counting) ++allocations;
-    void* p = nullptr;
-    if (alignment <= alignof(std::max_align_t))
-        p = std::malloc(size ? size : 1);
-    else if (posix_memalign(&p, alignment, size ? size : 1) != 0)
-        p = nullptr;
-    if (!p) throw std::bad_alloc();
-    return p;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size, 1); }
-void* operator new[](std::size_t size) { return counted(size, 1); }
-void* operator new(std::size_t size, std::align_val_t a) { return counted(size, static_cast<std::size_t>(a)); }
-void* operator new[](std::size_t size, std::align_val_t a) { return counted(size, static_cast<std::size_t>(a)); }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+#include "support/allocations.hpp"
 
 namespace rondo {
 namespace {
 
+using test::allocations_of;
 using test::kStream;
-
-template <class F>
-int allocations_of(F f) {
-    allocations = 0;
-    counting = true;
-    f();
-    counting = false;
-    return allocations;
-}
 
 TEST(Allocations, OfTrainingStepsAreNone) {
     EXPECT_GT(allocations_of([] { std::vector<double>(100).swap(*std::make_unique<std::vector<double>>()); }), 0);
