@@ -85,12 +85,46 @@ TEST(Gradients, TiedParametersTakeBothUses) {
     check_parameter_gradients(network, tokens(4, 3), Reduction::mean);
 }
 
-/// One value read by two layers, by a stack and by another loss; a layer read twice by one loss's way.
+TEST(Gradients, TiesFindTheirOwner) {
+    NetworkSpec spec;
+    spec.inputs = {{"x", DType::f64, 3}, {"target", DType::f64, 3}};
+    spec.nodes = {{"first", LinearSpec{3, 3}, {"x"}, {"a"}},
+                  {"second", LinearSpec{3, 3}, {"a"}, {"b"}},
+                  {"third", LinearSpec{3, 3}, {"b"}, {"c"}},
+                  {"loss", SquaredErrorSpec{}, {"c", "target"}}};
+    spec.ties = {{"third.weight", "second.weight"}, {"third.bias", "first.bias"}};
+    Network network = make(spec);
+    ASSERT_EQ(network.parameters().size(), 4u);
+    Random random(8);
+    Feed feed;
+    feed.numbers({4, 2, 3}, random.uniforms(24)).numbers({4, 2, 3}, random.uniforms(24));
+    check_parameter_gradients(network, feed, Reduction::mean);
+    // By hand: c = W2·(W2·(W1·x + b1) + b2) + b1.
+    network.forward(feed.inputs(), Mode::inference, nullptr, kStream);
+    const HostTensor c = network.read_value("c", kStream);
+    const auto tensors = network.read_parameters(kStream);
+    const auto layer = [&](const char* w, const char* b, const std::vector<double>& x) {
+        std::vector<double> y;
+        for (std::int64_t i = 0; i < 3; ++i) {
+            double sum = find(tensors, b).at(i);
+            for (std::int64_t j = 0; j < 3; ++j) sum += find(tensors, w).at(i * 3 + j) * x[static_cast<std::size_t>(j)];
+            y.push_back(sum);
+        }
+        return y;
+    };
+    const std::vector<double> x(feed.numbers_of(0).begin(), feed.numbers_of(0).begin() + 3);
+    const auto y = layer("second.weight", "first.bias",
+                         layer("second.weight", "second.bias", layer("first.weight", "first.bias", x)));
+    for (std::int64_t i = 0; i < 3; ++i) EXPECT_NEAR(c.at(i), y[static_cast<std::size_t>(i)], 1e-14);
+}
+
+/// One value read by dropout on the way to one loss, by a second loss, and by a stack that no loss depends on.
 NetworkSpec fan_out() {
     NetworkSpec spec;
     spec.inputs = {{"x", DType::f64, 3, true}, {"target", DType::f64, 2}, {"other", DType::f64, 4}};
     spec.nodes = {{"shared", LinearSpec{3, 4}, {"x"}, {"s"}},
-                  {"rnn", stack(4, {{.cell = "gru", .hidden = 4}}), {"s"}, {"y"}},
+                  {"drop", DropoutSpec{0.4}, {"s"}, {"d"}},
+                  {"rnn", stack(4, {{.cell = "gru", .hidden = 4}}), {"d"}, {"y"}},
                   {"again", stack(4, {{.hidden = 2}}), {"s"}, {"z"}},
                   {"top", LinearSpec{4, 2, false}, {"y"}, {"p"}},
                   {"first", SquaredErrorSpec{}, {"p", "target"}},
@@ -123,6 +157,9 @@ TEST(Gradients, AreSummedWhereAValueHasSeveralReaders) {
 
 TEST(Gradients, ALossWithoutItsTargetIsLeftOut) {
     Network network = make(fan_out());
+    loss_of(network, fan_out_feed(), Reduction::mean);
+    network.backward(false, kStream);
+    EXPECT_GT(largest_gradient(network.read_gradients(kStream), "top.weight"), 0);
     Random random(8);
     Feed feed;
     feed.numbers({4, 3, 3}, random.uniforms(36)).absent().numbers({4, 3, 4}, random.uniforms(48));

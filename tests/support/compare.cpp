@@ -52,20 +52,6 @@ double error_ratio(const Tensor& out, const Tensor& ref, Tolerance tolerance) {
     return worst_element(out, ref, tolerance).ratio;
 }
 
-void Rounding::take(const Tensor& out, const Tensor& naive, const Tensor& ref) {
-    if (out.size() != ref.size() || naive.size() != ref.size()) error_ = kInfinity;
-    for (std::size_t i = 0; i < ref.size() && error_ < kInfinity; ++i) {
-        error_ = std::max(error_, distance(out[i], ref[i]));
-        naive_error_ = std::max(naive_error_, distance(naive[i], ref[i]));
-    }
-    largest_ = std::max(largest_, largest(ref));
-}
-
-double Rounding::ratio() const {
-    constexpr double kUnit = 0x1p-24;
-    return ratio_of(error_, 2 * naive_error_ + 4 * kUnit * largest_);
-}
-
 void Worst::take(double value, const std::string& at) {
     ++tensors;
     if (value > ratio || where.empty()) {

@@ -1,5 +1,5 @@
 #pragma once
-/// How closely two results must agree (the design's proof rules 2, 5 and 6), and the worst that was seen.
+/// How closely two results must agree (the design's proof rules 2 and 6; rule 5 is in naive.hpp), and the worst that was seen.
 ///
 /// An error is told as a multiple of what is allowed: 1 and less passes. NaN, infinities and wrong sizes never do.
 #include <gtest/gtest.h>
@@ -19,17 +19,6 @@ inline constexpr Tolerance kDouble{};        ///< backends against the oracle in
 inline constexpr Tolerance kPeer{0, 1e-12};  ///< PyTorch and ONNX
 
 double error_ratio(const Tensor& out, const Tensor& ref, Tolerance tolerance);
-
-/// Low precision, of one tensor over several draws of its numbers:
-/// max|out - ref| / (2·max|naive - ref| + 4·u·max|ref|), u the unit roundoff of f32.
-class Rounding {
-public:
-    void take(const Tensor& out, const Tensor& naive, const Tensor& ref);
-    double ratio() const;
-
-private:
-    double error_ = 0, naive_error_ = 0, largest_ = 0;
-};
 
 /// The worst ratio of many comparisons, and where it was.
 struct Worst {

@@ -55,48 +55,6 @@ Result expected(const Problem& problem) {
     return reference::gradients<double>(problem.spec, problem.steps, problem.batch, problem.inputs, problem.upstream);
 }
 
-namespace {
-
-std::vector<float> narrow(const Tensor& values) {
-    std::vector<float> out;
-    for (double v : values) out.push_back(static_cast<float>(v));
-    return out;
-}
-
-std::vector<std::vector<float>> narrow(const std::vector<Tensor>& list) {
-    std::vector<std::vector<float>> out;
-    for (const Tensor& values : list) out.push_back(narrow(values));
-    return out;
-}
-
-Tensor widen(const std::vector<float>& values) { return {values.begin(), values.end()}; }
-
-std::vector<Tensor> widen(const std::vector<std::vector<float>>& list) {
-    std::vector<Tensor> out;
-    for (const auto& values : list) out.push_back(widen(values));
-    return out;
-}
-
-}  // namespace
-
-Result naive_f32(const Problem& problem) {
-    reference::Inputs<float> in;
-    for (const auto& [name, values] : problem.inputs.parameters) in.parameters[name] = narrow(values);
-    in.x = narrow(problem.inputs.x);
-    in.states = narrow(problem.inputs.states);
-    in.lengths = problem.inputs.lengths;
-    in.masks = narrow(problem.inputs.masks);
-    const reference::Upstream<float> upstream{narrow(problem.upstream.y), narrow(problem.upstream.final_states),
-                                              narrow(problem.upstream.state_steps)};
-    const auto r = reference::gradients<float>(problem.spec, problem.steps, problem.batch, in, upstream);
-    Result result{{widen(r.outputs.y), widen(r.outputs.final_states), widen(r.outputs.state_steps)},
-                  {},
-                  widen(r.dx),
-                  widen(r.dstates)};
-    for (const auto& [name, values] : r.dparameters) result.dparameters[name] = widen(values);
-    return result;
-}
-
 void for_each_tensor(const StackSpec& spec, const Result& a, const Result& b, const VisitTensors& visit) {
     visit("y", a.outputs.y, b.outputs.y);
     visit("dx", a.dx, b.dx);

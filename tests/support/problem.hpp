@@ -38,9 +38,6 @@ void fill_padding(const Problem& problem, Tensor& tensor, double value);
 /// The oracle's answer, in double.
 Result expected(const Problem& problem);
 
-/// The plain algorithm's answer with everything in f32: what rounding alone does.
-Result naive_f32(const Problem& problem);
-
 /// Calls visit(name, tensor of a, tensor of b) for every output and every gradient of two results of one spec.
 using VisitTensors = std::function<void(const std::string&, const Tensor&, const Tensor&)>;
 void for_each_tensor(const StackSpec& spec, const Result& a, const Result& b, const VisitTensors& visit);

@@ -68,7 +68,7 @@ double adding_error(const LayerSpec& layer, int updates) {
     return network.read_loss(kStream).value;
 }
 
-TEST(Tasks, AddingProblem) {
+TEST(SlowTasks, AddingProblem) {
     for (const LayerSpec& layer : {LayerSpec{.hidden = 24}, LayerSpec{.cell = "gru", .hidden = 24}}) {
         const double error = adding_error(layer, 1000);
         std::printf("adding problem, T = 40, %s 24: mean squared error %.5f (constant guess 0.1667)\n",
@@ -79,7 +79,7 @@ TEST(Tasks, AddingProblem) {
 
 /// Copy memory: ten symbols of eight kinds, `blanks` blanks, a mark, ten places to repeat them. Without a memory the
 /// best mean cross-entropy is 10·ln 8 / (blanks + 20).
-TEST(Tasks, CopyMemory) {
+TEST(SlowTasks, CopyMemory) {
     const std::int64_t symbols = 10, blanks = 10, steps = blanks + 2 * symbols, batch = 16;
     constexpr std::int32_t kBlank = 8, kMark = 9;
     Network network(Device::cpu(1), network_spec({.classes = 10, .embedding = 16, .cell = "gru", .hidden = 128}));
@@ -116,7 +116,7 @@ TEST(Tasks, CopyMemory) {
 }
 
 /// A small text is learned by heart, and comes back out.
-TEST(Tasks, LearnsATextByHeart) {
+TEST(SlowTasks, LearnsATextByHeart) {
     const std::string text =
         "a loop that carries what it saw, from step to step, and learns to draw the next of all it read before.\n";
     std::string repeated;

@@ -296,6 +296,31 @@ TEST(Trainer, CarriesStateAlongAnEpochAndNoFurther) {
     EXPECT_NEAR(sum, whole.loss_sum, 1e-12);
 }
 
+TEST(Trainer, WholeSequencesBeginFromZero) {
+    Network a = make(model()), b = make(model());
+    const TrainerSpec spec{.schedule = {.rate = 0}, .window = 4};
+    Trainer used(a, spec, kStream), fresh(b, spec, kStream);
+    const Feed feed = feed_of(5, 3);
+    used.step(TokenStreams(text(3 * 11), 3));
+    EXPECT_EQ(used.step(feed.inputs()).loss, fresh.step(feed.inputs()).loss);
+}
+
+TEST(Trainer, DrawsNewMasksEveryStep) {
+    const Feed feed = feed_of(5, 3);
+    const auto losses = [&](std::uint64_t seed) {
+        Network network = make(model(Precision::f64(), 0.5));
+        Trainer trainer(network, {.schedule = {.rate = 0}, .seed = seed}, kStream);
+        std::vector<double> list;
+        for (int i = 0; i < 3; ++i) list.push_back(trainer.step(feed.inputs()).loss);
+        return list;
+    };
+    const std::vector<double> first = losses(1);
+    EXPECT_NE(first[0], first[1]);
+    EXPECT_NE(first[1], first[2]);
+    EXPECT_EQ(losses(1), first);
+    EXPECT_NE(losses(2)[0], first[0]);
+}
+
 TEST(Evaluate, DoesNotDependOnTheWindow) {
     Network network = make(model(Precision::f64(), 0.5));
     for (std::int64_t batch : {1, 4}) {
