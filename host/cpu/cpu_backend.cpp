@@ -8,17 +8,6 @@
 namespace rondo {
 namespace {
 
-const cpu::Table& table_of(cpu::Isa isa) {
-    if (!cpu::runs(isa))
-        throw Error(ErrorCode::unsupported,
-                    detail::concat("instructions = ", cpu::name_of(isa), ": this build or processor has none"));
-#if defined(RONDO_CPU_X86)
-    if (isa == cpu::Isa::avx512) return cpu::avx512::kTable;
-    if (isa == cpu::Isa::avx2) return cpu::avx2::kTable;
-#endif
-    return cpu::baseline::kTable;
-}
-
 const cpu::Functions& functions(const cpu::Table& table, DType dtype) {
     if (dtype == DType::f32) return table.f32;
     if (dtype == DType::f64) return table.f64;
@@ -29,7 +18,7 @@ const cpu::Functions& functions(const cpu::Table& table, DType dtype) {
 
 CpuBackend::CpuBackend(int threads) : CpuBackend(threads, cpu::best_isa()) {}
 
-CpuBackend::CpuBackend(int threads, cpu::Isa isa) : pool_(threads), isa_(isa), table_(&table_of(isa)) {
+CpuBackend::CpuBackend(int threads, cpu::Isa isa) : pool_(threads), isa_(isa), table_(&cpu::table_of(isa)) {
     scratch_ = allocate(table_->scratch_bytes * static_cast<std::size_t>(pool_.threads()));
 }
 

@@ -83,18 +83,8 @@ struct Table {
     Functions f32, f64;
 };
 
-// Defined by host/cpu/isa/table.cpp, which is compiled once for each.
-namespace baseline {
-extern const Table kTable;
-}
-#if defined(RONDO_CPU_X86)
-namespace avx2 {
-extern const Table kTable;
-}
-namespace avx512 {
-extern const Table kTable;
-}
-#endif
+/// The table of an instruction set. Throws Error (unsupported) where runs(isa) is false.
+const Table& table_of(Isa isa);
 
 }  // namespace cpu
 }  // namespace rondo

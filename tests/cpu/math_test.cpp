@@ -34,7 +34,7 @@ long double truth(Elementary f, long double x) {
 template <class T>
 std::vector<T> evaluate(Isa isa, Elementary f, const std::vector<T>& x) {
     std::vector<T> y(x.size());
-    const cpu::Table& table = test::table_of(isa);
+    const cpu::Table& table = cpu::table_of(isa);
     (sizeof(T) == 4 ? table.f32 : table.f64).evaluate(f, x.data(), y.data(), static_cast<std::int64_t>(x.size()));
     return y;
 }

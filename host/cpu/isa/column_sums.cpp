@@ -8,7 +8,9 @@ namespace {
 constexpr std::int64_t kPiece = 256;
 
 template <class T, bool kWhole>
-Pack<T> sum_of_column(const T* x, std::int64_t rows, std::int64_t stride, int n) {
+Pack<T> sum_of_column(const T* from, std::int64_t col, std::int64_t rows, std::int64_t stride, int n) {
+    if (rows <= 0) return T(0);  // there, `from` may be null
+    const T* const x = from + col;
     Pack<T> total = T(0);
     for (std::int64_t r0 = 0; r0 < rows; r0 += kPiece) {
         const std::int64_t r1 = r0 + kPiece < rows ? r0 + kPiece : rows;
@@ -42,10 +44,10 @@ void column_sums(void* sums, const void* x, std::int64_t rows, std::int64_t cols
             for (std::int64_t block = begin; block < end; ++block) {
                 const std::int64_t col = block * kL;
                 if (cols - col >= kL) {
-                    put<T, true>(to + col, sum_of_column<T, true>(from + col, rows, stride, kL), kL, accumulate);
+                    put<T, true>(to + col, sum_of_column<T, true>(from, col, rows, stride, kL), kL, accumulate);
                 } else {
                     const int n = static_cast<int>(cols - col);
-                    put<T, false>(to + col, sum_of_column<T, false>(from + col, rows, stride, n), n, accumulate);
+                    put<T, false>(to + col, sum_of_column<T, false>(from, col, rows, stride, n), n, accumulate);
                 }
             }
         });

@@ -6,9 +6,8 @@ namespace rondo::cpu::RONDO_ISA {
 namespace {
 
 constexpr std::int64_t kFewDots = 32;  // rows up to which reading B as it is beats packing it
-constexpr std::int64_t kGrain = 1 << 16;
-
-constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+/// Multiply-adds below which another thread costs more than it brings. Few rows wait for B, so each takes longer.
+constexpr std::int64_t kGrain = 1 << 19;
 
 template <class T>
 void put(const Product& p, std::int64_t row, std::int64_t col, T sum) {
@@ -133,6 +132,7 @@ void rows_of_b_for(const Product& p, const Context& context) {
 
 template <class T>
 bool product_of_few_rows(const Product& p, const Context& context) {
+    if (p.k <= 0) return false;  // operands without elements may be null
     if (p.b_transposed) {
         if (p.m > kFewDots || (p.a_transposed && p.k > 1 && (p.m > 1 || p.a_stride > 1))) return false;
         Product q = p;

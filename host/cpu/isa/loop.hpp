@@ -6,11 +6,8 @@ namespace rondo::cpu::RONDO_ISA {
 
 inline constexpr int kMaxTileVectors = 8;
 
-/// Multiply-adds below which another thread costs more than it brings.
-inline constexpr std::int64_t kGrain = 1 << 17;
-
-constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-constexpr std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+/// Multiply-adds below which another thread costs more than it brings, where step follows step and it is awake.
+inline constexpr std::int64_t kGrain = 1 << 18;
 
 /// How rows × units are cut into tiles, and how many of them a thread should take at least.
 struct Cut {

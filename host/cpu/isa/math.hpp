@@ -136,7 +136,8 @@ RONDO_HD Pack<T> log(Pack<T> x) {
     using R = Real<T>;
     const Pack<T> zero = T(0), one = T(1), infinity = T(__builtin_inf());
     const auto tiny = x < Pack<T>(R::kSmallestNormal);
-    const Pack<T> scaled = select(tiny, x * Pack<T>(T(std::int64_t(1) << (R::kMantissa + 1))), x);
+    // The magnitude: subtracting from the bits of -0 would leave the integers' range.
+    const Pack<T> scaled = abs(select(tiny, x * Pack<T>(T(std::int64_t(1) << (R::kMantissa + 1))), x));
     const auto root_half = bits_of(Pack<T>(T(0.70710678118654752440)));
     const auto offset = bits_of(scaled) - root_half;
     const auto exponent = offset >> R::kMantissa;

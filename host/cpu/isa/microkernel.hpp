@@ -63,6 +63,7 @@ struct Sums {
         const T* a = o.a;
         const std::int64_t row = kPacked ? 1 : o.a_row, step = kPacked ? kPacked : o.a_step;
         std::int64_t at_b = 0;
+        RONDO_UNROLL_BY_4
         for (std::int64_t k = 0; k < o.k; ++k) {
             Pack<T> b[kVectors];
             RONDO_UNROLL

@@ -41,6 +41,9 @@ struct Vectors<double> {
 template <class T>
 inline constexpr int kLanes = RONDO_VECTOR_BYTES / static_cast<int>(sizeof(T));
 
+constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+constexpr std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
 /// All bits set or none in each lane.
 template <class T>
 struct Mask {
@@ -168,6 +171,8 @@ RONDO_HD void store(Pack<T> x, T* p, int n) {
 // Unrolled completely: what the loop indexes are registers.
 #if defined(__clang__)
 #define RONDO_UNROLL _Pragma("clang loop unroll(full)")
+#define RONDO_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
 #else
 #define RONDO_UNROLL _Pragma("GCC unroll 32")
+#define RONDO_UNROLL_BY_4 _Pragma("GCC unroll 4")
 #endif

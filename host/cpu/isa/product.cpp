@@ -6,12 +6,10 @@
 namespace rondo::cpu::RONDO_ISA {
 namespace {
 
-constexpr std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-constexpr std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 constexpr std::int64_t up_to_multiple(std::int64_t n, std::int64_t of) { return (n + of - 1) / of * of; }
 
-/// Multiply-adds below which another thread costs more than it brings.
-constexpr std::int64_t kGrain = 1 << 18;
+/// Multiply-adds below which another thread costs more than it brings: a product comes alone, and must wake it.
+constexpr std::int64_t kGrain = 1 << 21;
 
 /// An operand with both its strides: element (i, j) at p[i·row + j·col].
 template <class T>

@@ -9,8 +9,9 @@ namespace rondo::cpu::RONDO_ISA {
 /// comes by from the second, kCols columns at a time; the block of A lies beyond.
 template <class T>
 struct Blocking {
-    static constexpr int kVectors = 2;
-    static constexpr int kRows = kRegisters == 32 ? 14 : 6;
+    // Measured on Cascade Lake: 14 x 2 for f32 and 6 x 4 for f64, whose packed rows fit one vector.
+    static constexpr int kVectors = kRegisters == 32 && sizeof(T) == 8 ? 4 : 2;
+    static constexpr int kRows = kRegisters == 32 && sizeof(T) == 4 ? 14 : 6;
     static constexpr int kStep = (kRows + kLanes<T> - 1) / kLanes<T> * kLanes<T>;  // rows with their padding, packed
     static constexpr int kCols = kVectors * kLanes<T>;
     static constexpr std::int64_t kK = sizeof(T) == 4 ? 256 : 192;

@@ -5,9 +5,18 @@
 
 namespace rondo::cpu::RONDO_ISA {
 
+/// The cells' maps: cells_f32.cpp, cells_f64.cpp.
+extern const CellTable kCellsF32, kCellsF64;
+
 /// Whether a row takes step t.
 RONDO_HD bool takes(const LoopLayer& layer, std::int64_t row, std::int64_t t) {
     return layer.lengths == nullptr || t < layer.lengths[row];
+}
+
+/// The cell clip, infinity for none.
+template <class T>
+RONDO_HD Pack<T> clip_of(const LoopLayer& layer) {
+    return Pack<T>(static_cast<T>(layer.cell_clip > 0 ? layer.cell_clip : __builtin_inf()));
 }
 
 /// body<whole>(row, unit, valid lanes, the pack's products [gates][lanes] or null) for every pack of a tile.

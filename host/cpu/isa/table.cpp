@@ -1,9 +1,9 @@
 // The table of one instruction set.
 #include "cpu/table.hpp"
 
-#include "cpu/isa/cells.hpp"
 #include "cpu/isa/loop.hpp"
 #include "cpu/isa/product.hpp"
+#include "cpu/isa/rows.hpp"
 #include "cpu/isa/softmax.hpp"
 
 namespace rondo::cpu::RONDO_ISA {
@@ -46,6 +46,7 @@ constexpr std::size_t kScratchBytes = Blocking<float>::kScratchBytes > Blocking<
 
 }  // namespace
 
+extern const Table kTable;  // cpu/isa.cpp reads it
 constinit const Table kTable{kScratchBytes, functions<float>(&kCellsF32), functions<double>(&kCellsF64)};
 
 }  // namespace rondo::cpu::RONDO_ISA
