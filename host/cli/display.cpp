@@ -59,17 +59,18 @@ void Display::show(const Standing& now, const Interval& recent, double character
     const double loss = recent.loss();
     const std::string epoch = now.epochs > 0 ? fmt::format("{}/{}", std::min(now.epoch + 1, now.epochs), now.epochs)
                                              : fmt::format("{}", now.epoch + 1);
+    // The least telling last: a narrow terminal cuts them off.
     const std::string numbers = fmt::format(
-        "step {} epoch {}  loss {:.3f}  ppl {:.2f}  {:.3f} bits/char  |g| {:.2f}  clip {:.0f}%  {} tok/s  left {}",
-        now.step, epoch, loss, std::exp(loss), loss * kBitsPerNat / characters_per_token, recent.norm(),
-        100 * recent.clip_rate(), count_text(now.tokens_per_second), duration_text(now.seconds_left));
+        "epoch {} step {}  loss {:.3f} ppl {:.2f} bits/char {:.2f}  {} tok/s  left {}  |g| {:.2f} clip {:.0f}%", epoch,
+        now.step, loss, std::exp(loss), loss * kBitsPerNat / characters_per_token, count_text(now.tokens_per_second),
+        duration_text(now.seconds_left), recent.norm(), 100 * recent.clip_rate());
     if (!terminal_) {
         fmt::print(stderr, "{:3.0f}%  {}\n", 100 * now.fraction, numbers);
         std::fflush(stderr);
         return;
     }
     // Never as wide as the terminal: a full line would wrap and could not be redrawn.
-    std::string line = fmt::format("{} {:3.0f}%  {}", bar(now.fraction, 20), 100 * now.fraction, numbers);
+    std::string line = fmt::format("{} {:3.0f}%  {}", bar(now.fraction, 10), 100 * now.fraction, numbers);
     line.resize(std::min(line.size(), terminal_width() - 1));
     fmt::print(stderr, "\r\x1b[K{}", line);
     std::fflush(stderr);

@@ -1,6 +1,7 @@
 // rondo eval: how well a checkpoint predicts a text.
 #include <fmt/core.h>
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/model_file.hpp"

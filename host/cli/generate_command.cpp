@@ -1,6 +1,7 @@
 // rondo generate: text from a checkpoint, as it comes.
 #include <fmt/core.h>
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/model_file.hpp"

@@ -1,6 +1,7 @@
 // rondo info: what a file, a device or a stack is.
 #include <fmt/core.h>
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/program.hpp"

@@ -1,6 +1,8 @@
 #pragma once
 /// The program: its commands, and what becomes of their errors.
-#include <CLI/CLI.hpp>
+namespace CLI {
+class App;
+}
 
 namespace rondo::cli {
 

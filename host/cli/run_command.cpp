@@ -1,4 +1,5 @@
 // rondo run: a stack by its PyTorch-named weights, on given tensors.
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/program.hpp"

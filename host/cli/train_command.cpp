@@ -1,4 +1,5 @@
 // rondo train: a language model on text.
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <map>
 #include <memory>
