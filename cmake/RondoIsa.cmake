@@ -24,8 +24,12 @@ endfunction()
 
 rondo_isa(baseline)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-  target_compile_definitions(rondo_cpu_options INTERFACE RONDO_CPU_X86=1)
+  target_compile_definitions(rondo_cpu_options INTERFACE RONDO_CPU_AVX2=1)
   rondo_isa(avx2 -mavx2 -mfma -mf16c)
+endif()
+# The sanitizers take minutes over what is inlined for 32 wide registers, and have seen the same templates with fewer.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT RONDO_SANITIZE)
+  target_compile_definitions(rondo_cpu_options INTERFACE RONDO_CPU_AVX512=1)
   rondo_isa(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512)
 endif()
 
