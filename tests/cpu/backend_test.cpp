@@ -1,30 +1,15 @@
 // What the backend promises beside numbers: no allocation while it works, rows that do not see each other, its names.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <new>
 #include <vector>
 
 #include "cpu/cpu_backend.hpp"
 #include "rondo/device.hpp"
+#include "support/allocations.hpp"
 #include "support/isas.hpp"
 #include "support/random.hpp"
-
-namespace {
-std::atomic<long> allocations{0};
-}
-
-// Counted in this program's every thread.
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* p = std::malloc(size)) return p;
-    throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace rondo {
 namespace {
@@ -122,18 +107,19 @@ TEST(CpuBackendThreads, WorkAllocatesNothing) {
             project.next = lstm.next_h.data();
             Product product = lstm.product(), few = product;
             few.m = 2;
-            const long before = allocations;
-            backend.step_forward(forward, {});
-            backend.project_forward(project, {});
-            backend.step_backward(backward, {});
-            backend.gradient_of_h(gradient, {});
-            backend.product(product, {});
-            backend.product(few, {});
-            backend.column_sums(DType::f32, lstm.h.data(), lstm.w.data(), 400, 100, 100, true, {});
-            backend.mask_rows(DType::f32, lstm.h.data(), lstm.c.data(), 1, Lstm::B, Lstm::H, nullptr, {});
-            backend.pack({Packing::Kind::gates, DType::f32, 4, Lstm::H, Lstm::H}, lstm.w.data(),
-                         lstm.gates_packed.data(), {});
-            EXPECT_EQ(allocations, before);
+            EXPECT_EQ(test::allocations_of([&] {
+                          backend.step_forward(forward, {});
+                          backend.project_forward(project, {});
+                          backend.step_backward(backward, {});
+                          backend.gradient_of_h(gradient, {});
+                          backend.product(product, {});
+                          backend.product(few, {});
+                          backend.column_sums(DType::f32, lstm.h.data(), lstm.w.data(), 400, 100, 100, true, {});
+                          backend.mask_rows(DType::f32, lstm.h.data(), lstm.c.data(), 1, Lstm::B, Lstm::H, nullptr, {});
+                          backend.pack({Packing::Kind::gates, DType::f32, 4, Lstm::H, Lstm::H}, lstm.w.data(),
+                                       lstm.gates_packed.data(), {});
+                      }),
+                      0);
         }
 }
 

@@ -5,10 +5,24 @@
 #include <cstdlib>
 #include <new>
 
+#if defined(__SANITIZE_THREAD__)
+#define RONDO_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define RONDO_THREAD_SANITIZER 1
+#endif
+#endif
+
 namespace {
 
 std::atomic<bool> counting{false};
 std::atomic<int> allocations{0};
+
+}  // namespace
+
+#if !defined(RONDO_THREAD_SANITIZER)
+
+namespace {
 
 void* counted(std::size_t size, std::size_t alignment) noexcept {
     if (counting) ++allocations;
@@ -51,6 +65,8 @@ void operator delete(void* p, const std::nothrow_t&) noexcept { std::free(p); }
 void operator delete[](void* p, const std::nothrow_t&) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept { std::free(p); }
 void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept { std::free(p); }
+
+#endif  // RONDO_THREAD_SANITIZER
 
 namespace rondo::test {
 
