@@ -21,24 +21,6 @@ leg() {  # leg BUDGET TITLE FUNCTION
     if [ "$took" -gt "$budget" ]; then printf '==== %s: OVER BUDGET by %d s\n' "$title" $((took - budget)); fi
 }
 
-# A leg that does not decide yet: it is run, and what it found is printed, but the checks go on.
-trial() {  # trial LIMIT TITLE FUNCTION
-    local limit="$1" title="$2" began=$SECONDS
-    printf '\n==== %s (does not decide yet; at most %d s)\n' "$title" "$limit"
-    set -m  # a process group of its own, so that all of it can be ended
-    ("$3") &
-    local job=$!
-    set +m
-    (sleep "$limit"; kill -- "-$job") > /dev/null 2>&1 &
-    local guard=$!
-    if wait "$job"; then
-        printf '==== %s: passed in %d s\n' "$title" $((SECONDS - began))
-    else
-        printf '==== %s: FAILED or cut off after %d s; this does not decide yet\n' "$title" $((SECONDS - began))
-    fi
-    kill "$guard" 2> /dev/null || true
-}
-
 skip() { printf '\n==== %s: SKIPPED: %s\n' "$1" "$2"; }
 
 configure() {  # configure PRESET
@@ -93,12 +75,12 @@ else
 fi
 leg 300 "build, CPU only, warnings are errors" build_cpu
 if command -v nvcc > /dev/null; then
-    trial 600 "build, CUDA" build_cuda
+    leg 300 "build, CUDA" build_cuda
 else
     skip "build, CUDA" "there is no nvcc"
 fi
-trial 900 "address and undefined-behaviour sanitizers" asan
-trial 400 "thread sanitizer" tsan
+leg 420 "address and undefined-behaviour sanitizers" asan
+leg 180 "thread sanitizer" tsan
 
 # Last and by itself, so that what is printed ends with ctest's own account. Its budget is 240 s.
 printf '\n==== test suite (budget 240 s); so far %d s\n' "$SECONDS"
