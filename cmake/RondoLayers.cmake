@@ -62,8 +62,6 @@ endif()
 
 # Header-only JSON, seen by the sources of host/files/ alone and by no public header.
 if(TARGET rondo_files)
-  find_package(nlohmann_json 3.9 CONFIG QUIET)
-  if(nlohmann_json_FOUND)
-    target_link_libraries(rondo_files PRIVATE nlohmann_json::nlohmann_json)
-  endif()
+  find_package(nlohmann_json 3.9 CONFIG REQUIRED)
+  target_link_libraries(rondo_files PRIVATE nlohmann_json::nlohmann_json)
 endif()

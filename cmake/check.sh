@@ -9,7 +9,6 @@ cd "$(dirname "$0")/.."
 
 cores="$(nproc 2> /dev/null || echo 2)"
 export CTEST_PARALLEL_LEVEL="$cores"
-export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 
 leg() {  # leg BUDGET TITLE FUNCTION

@@ -52,6 +52,13 @@ void Display::say(const std::string& line) {
     std::fflush(stderr);
 }
 
+void Display::redraw(const std::string& line) {
+    // Never as wide as the terminal: a full line would wrap and could not be redrawn.
+    fmt::print(stderr, "\r\x1b[K{}", line.substr(0, terminal_width() - 1));
+    std::fflush(stderr);
+    drawn_ = true;
+}
+
 void Display::show(const Standing& now, const Interval& recent, double characters_per_token) {
     const auto time = std::chrono::steady_clock::now();
     if (recent.tokens == 0 || time - last_ < (terminal_ ? kRedraw : kPlainLine)) return;
@@ -59,22 +66,29 @@ void Display::show(const Standing& now, const Interval& recent, double character
     const double loss = recent.loss();
     const std::string epoch = now.epochs > 0 ? fmt::format("{}/{}", std::min(now.epoch + 1, now.epochs), now.epochs)
                                              : fmt::format("{}", now.epoch + 1);
-    // The least telling last: a narrow terminal cuts them off.
-    const std::string numbers = fmt::format(
-        "epoch {} step {}  loss {:.3f} ppl {:.2f} bits/char {:.2f}  {} tok/s  left {}  |g| {:.2f} clip {:.0f}%", epoch,
-        now.step, loss, std::exp(loss), loss * kBitsPerNat / characters_per_token, count_text(now.tokens_per_second),
-        duration_text(now.seconds_left), recent.norm(), 100 * recent.clip_rate());
+    const std::string skipped = now.skipped > 0 ? fmt::format(" SKIPPED {}", now.skipped) : "";
+    const std::string numbers =
+        fmt::format("epoch {} loss {:.3f} ppl {:.2f} b/char {:.2f} |g| {:.2f} clip {:.0f}%{} {}/s left {}", epoch, loss,
+                    std::exp(loss), loss * kBitsPerNat / characters_per_token, recent.norm(), 100 * recent.clip_rate(),
+                    skipped, count_text(now.tokens_per_second), duration_text(now.seconds_left));
     if (!terminal_) {
-        fmt::print(stderr, "{:3.0f}%  {}\n", 100 * now.fraction, numbers);
+        fmt::print(stderr, "{:3.0f}%  step {} {}\n", 100 * now.fraction, now.step, numbers);
         std::fflush(stderr);
         return;
     }
-    // Never as wide as the terminal: a full line would wrap and could not be redrawn.
-    std::string line = fmt::format("{} {:3.0f}%  {}", bar(now.fraction, 10), 100 * now.fraction, numbers);
-    line.resize(std::min(line.size(), terminal_width() - 1));
-    fmt::print(stderr, "\r\x1b[K{}", line);
-    std::fflush(stderr);
-    drawn_ = true;
+    const std::string percent = fmt::format("{:3.0f}%", 100 * now.fraction);
+    // The bar takes what the numbers leave.
+    const std::size_t taken = percent.size() + numbers.size() + 5;
+    const std::size_t room = terminal_width() > taken ? std::min<std::size_t>(terminal_width() - taken, 30) : 0;
+    redraw(room >= 5 ? fmt::format("{} {} {}", bar(now.fraction, room), percent, numbers)
+                     : fmt::format("{} {}", percent, numbers));
+}
+
+void Display::show_evaluation(const std::string& name, double fraction) {
+    const auto time = std::chrono::steady_clock::now();
+    if (!terminal_ || time - last_ < kRedraw) return;
+    last_ = time;
+    redraw(fmt::format("{} {:3.0f}% {}", bar(fraction, 30), 100 * fraction, name));
 }
 
 }  // namespace rondo::cli

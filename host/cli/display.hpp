@@ -10,6 +10,7 @@ namespace rondo::cli {
 /// How far training is.
 struct Standing {
     std::int64_t step = 0, epoch = 0, epochs = 0;  ///< epochs: 0 for no limit
+    std::int64_t skipped = 0;                      ///< steps without a finite gradient
     double fraction = 0;                           ///< of all that is asked for
     double tokens_per_second = 0, seconds_left = 0;
 };
@@ -23,11 +24,16 @@ public:
 
     /// Draws, unless it has just drawn.
     void show(const Standing& standing, const Interval& recent, double characters_per_token);
+    /// Draws how far an evaluation is, unless it has just drawn; on a terminal only.
+    void show_evaluation(const std::string& name, double fraction);
     /// A line that stays.
     void say(const std::string& line);
 
-private:
+    /// Takes away what was drawn.
     void clear();
+
+private:
+    void redraw(const std::string& line);
 
     bool terminal_;
     bool drawn_ = false;

@@ -18,6 +18,7 @@ namespace {
 struct GenerateOptions {
     std::string checkpoint, prompt, device = "auto";
     std::int64_t length = 500, threads = 0;
+    std::int64_t seed = 0;
     SamplingSpec sampling;
 };
 
@@ -41,8 +42,10 @@ std::vector<std::int32_t> first_tokens(const Vocabulary& vocabulary, const std::
     return tokens.ids;
 }
 
-void generate(const GenerateOptions& options) {
+void generate(GenerateOptions& options) {
     require(options.length >= 1, "length", options.length, "must be at least 1");
+    require(options.seed >= 0, "seed", options.seed, "must not be negative");
+    options.sampling.seed = static_cast<std::uint64_t>(options.seed);
     validate(options.sampling);
     const SavedRun run = load_run(options.checkpoint);
     Network network = load_network(run, open_device(options.device, options.threads));
@@ -68,7 +71,7 @@ void add_generate(CLI::App& program) {
                         "1: as trained; lower: safer; 0: the likeliest");
     command->add_option("--top-k", options->sampling.top_k, "draw from the k likeliest; 0 for all");
     command->add_option("--top-p", options->sampling.top_p, "draw from the likeliest that reach this probability");
-    command->add_option("--seed", options->sampling.seed, "the same seed writes the same text");
+    command->add_option("--seed", options->seed, "the same seed writes the same text");
     command->add_option("--device", options->device, "auto, cpu or cuda");
     command->add_option("--threads", options->threads, "of the cpu; 0 for one a core");
     command->callback([options] { generate(*options); });

@@ -16,7 +16,7 @@ namespace {
 struct InfoOptions {
     std::string file, device = "auto", weights, prefix, cell, dtype = "f32", direction = "forward", biases = "two";
     std::int64_t threads = 0, input = 0, hidden = 0, layers = 1, projection = 0, steps = 1, batch = 1;
-    bool inference = false, ragged = false;
+    bool inference = false, ragged = false, stack_told = false;
 };
 
 std::string one_line(const std::string& text) {
@@ -64,6 +64,8 @@ StackSpec planned_stack(const InfoOptions& options) {
 void describe(const InfoOptions& options) {
     if (!options.file.empty()) describe_file(options.file);
     const bool stack = options.hidden != 0 || !options.weights.empty();
+    require(stack || !options.stack_told, "hidden", "not given", "is needed to plan a stack, or --weights");
+    require(options.hidden >= 0, "hidden", options.hidden, "must be positive");
     if (!options.file.empty() && !stack) return;
     const Device device = open_device(options.device, options.threads);
     std::string plan;
@@ -99,7 +101,12 @@ void add_info(CLI::App& program) {
     command->add_option("--batch", options->batch, "B of the plan");
     command->add_flag("--inference", options->inference, "no backward");
     command->add_flag("--ragged", options->ragged, "rows have lengths");
-    command->callback([options] { describe(*options); });
+    command->callback([options, command] {
+        for (const char* name : {"--input", "--cell", "--layers", "--projection", "--direction", "--biases", "--dtype",
+                                 "--steps", "--batch", "--inference", "--ragged"})
+            options->stack_told = options->stack_told || command->count(name) > 0;
+        describe(*options);
+    });
 }
 
 }  // namespace rondo::cli

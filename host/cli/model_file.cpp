@@ -20,6 +20,7 @@ void visit_memory(Visit&& visit, Memory& m) {
     visit("run.best_loss", m.best_loss);
     visit("run.best_step", m.best_step);
     visit("run.worse_in_a_row", m.worse_in_a_row);
+    visit("run.due", m.due);
     visit("run.text_hash", m.text_hash);
 }
 
@@ -66,6 +67,8 @@ SavedRun load_run(const std::string& path) {
         },
         run.memory);
     run.state = {std::move(checkpoint.tensors), std::move(checkpoint.metadata)};
+    const fs::path folder = fs::path(file).parent_path();
+    run.folder = folder.empty() ? "." : folder.string();
     return run;
 }
 

@@ -19,6 +19,7 @@ struct RunMemory {
     double best_loss = 0;  ///< of validation; only if best_step >= 0
     std::int64_t best_step = -1;
     std::int64_t worse_in_a_row = 0;
+    std::int64_t due = 0;         ///< 1: stopped before an evaluation that was due
     std::uint64_t text_hash = 0;  ///< of the training text
 };
 
@@ -27,6 +28,7 @@ struct SavedRun {
     Vocabulary vocabulary = Vocabulary::bytes();
     RunMemory memory;
     TrainingState state;
+    std::string folder;  ///< it was read from; not saved
 };
 
 void save_run(const std::string& path, const SavedRun& run);

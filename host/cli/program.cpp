@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
+#include <iostream>
 #include <new>
 #include <string>
 
@@ -19,6 +21,14 @@ int complain(std::string message, int exit_code) {
     std::replace(message.begin(), message.end(), '\n', ' ');
     fmt::print(stderr, "rondo: {}\n", message);
     return exit_code;
+}
+
+/// What was printed may still wait for a disk without room.
+int flushed() {
+    std::cout.flush();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout)
+        return complain("stdout = closed or full: must be writable", kUserError);
+    return 0;
 }
 
 bool is_mistake(ErrorCode code) {
@@ -39,9 +49,12 @@ int run_program(int argc, char** argv) {
         add_info(program);
         program.parse(argc, argv);
         if (program.get_subcommands().empty()) return complain("a command is needed (see rondo --help)", kUserError);
-        return 0;
+        return flushed();
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+        if (error.get_exit_code() == 0) {  // --help, --version
+            program.exit(error);
+            return flushed();
+        }
         return complain(std::string(error.what()) + " (see rondo --help)", kUserError);
     } catch (const Error& error) {
         return complain(error.what(), is_mistake(error.code()) ? kUserError : kInternal);

@@ -28,7 +28,10 @@ struct StateGroup {
 std::vector<StateGroup> state_groups(const StackSpec& spec) {
     const std::vector<reference::State> list = reference::states(spec);
     std::vector<StateGroup> groups;
-    for (const char kind : {'h', 'c'}) {
+    std::string kinds;
+    for (const reference::State& state : list)
+        if (kinds.find(state.name.front()) == std::string::npos) kinds += state.name.front();
+    for (const char kind : kinds) {
         StateGroup all{kind, "", {}, 0, true};
         bool equal = true;
         for (std::size_t i = 0; i < list.size(); ++i) {

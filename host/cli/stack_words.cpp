@@ -52,8 +52,8 @@ std::vector<std::string> split(std::string_view text, char separator) {
 }
 
 Device open_device(const std::string& name, std::int64_t threads) {
-    require(threads >= 0 && threads <= std::numeric_limits<int>::max(), "threads", threads,
-            "must be a number of threads, or 0 for one a core");
+    constexpr std::int64_t kMostThreads = 1024;
+    require(threads >= 0 && threads <= kMostThreads, "threads", threads, "must be in [0, 1024]; 0: one a core");
     if (threads == 0) return Device::parse(name);
     require(name == "cpu" || name == "auto", "threads", threads, "is for --device cpu");
     return Device::cpu(static_cast<int>(threads));

@@ -7,7 +7,7 @@ namespace {
 
 volatile std::sig_atomic_t requests = 0;  // the only kind of object a signal handler may write
 
-constexpr int kSignals[] = {SIGINT, SIGTERM};
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
 
 void note(int) {
     requests = 1;

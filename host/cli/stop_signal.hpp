@@ -3,7 +3,7 @@
 
 namespace rondo::cli {
 
-/// While one exists, the first SIGINT or SIGTERM is only noted; the next ends the process as usual.
+/// While one exists, the first SIGINT, SIGTERM or SIGHUP is only noted; the next ends the process as usual.
 class StopSignal {
 public:
     StopSignal();

@@ -59,6 +59,9 @@ Texts read_texts(const TrainConfig& config) {
     require(validation + test < 1, "validation_fraction", validation, "and test_fraction must leave text to train on");
     if (config.test.empty()) texts.test = cut_tail(texts.train, test);
     if (config.validation.empty()) texts.validation = cut_tail(texts.train, validation / (1 - test));
+    require(test == 0 || !texts.test.empty(), "test_fraction", test, "of this text is nothing");
+    require(validation == 0 || !texts.validation.empty(), "validation_fraction", validation,
+            "of this text is nothing; 0 to do without");
     require(!texts.train.empty(), "train", config.train, "is too short to be split");
     return texts;
 }
@@ -68,6 +71,11 @@ TokenStreams streams_of(const std::string& field, const Tokens& tokens, std::int
     require(count / batch > window, field, detail::concat(count, " tokens"),
             detail::concat("must be more than batch * window = ", batch, " * ", window));
     return TokenStreams(tokens.ids, batch);
+}
+
+TokenStreams evaluation_streams_of(const std::string& field, const Tokens& tokens, std::int64_t batch) {
+    const auto count = static_cast<std::int64_t>(tokens.ids.size());
+    return streams_of(field, tokens, batch > 0 ? batch : std::clamp<std::int64_t>(count / 1000, 1, 32), 1);
 }
 
 }  // namespace rondo::cli

@@ -37,4 +37,7 @@ Texts read_texts(const TrainConfig& config);
 /// The text as streams. Throws Error naming `field` when it is too short for one window of `batch` streams.
 TokenStreams streams_of(const std::string& field, const Tokens& tokens, std::int64_t batch, std::int64_t window);
 
+/// The text as streams to evaluate on. batch 0: one for every 1000 tokens, at most 32.
+TokenStreams evaluation_streams_of(const std::string& field, const Tokens& tokens, std::int64_t batch);
+
 }  // namespace rondo::cli

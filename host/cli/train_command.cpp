@@ -1,6 +1,5 @@
 // rondo train: a language model on text.
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <map>
 #include <memory>
 
@@ -20,11 +19,9 @@ void run(const TrainOptions& options) {
     TrainConfig config;
     std::optional<SavedRun> resumed;
     if (!options.resume.empty()) {
-        const std::string file = find_checkpoint(options.resume, kLastName);
-        resumed = load_run(file);
+        resumed = load_run(find_checkpoint(options.resume, kLastName));
         config = resumed->config;
-        const auto folder = std::filesystem::path(file).parent_path();
-        config.out = folder.empty() ? "." : folder.string();  // wherever the run lies now
+        config.out = resumed->folder;  // wherever the run lies now
     }
     if (!options.config.empty())
         apply_json(config, parse_json(read_text_file("config", options.config), options.config));
@@ -65,7 +62,8 @@ void add_train(CLI::App& program) {
             constexpr bool kSwitch = std::is_same_v<std::remove_cvref_t<decltype(field)>, bool>;
             option->expected(kSwitch ? 0 : 1, 1)->type_name(kSwitch ? "" : "VALUE");
             option->allow_extra_args(false);  // or a list in brackets would be taken apart
-            option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+            const bool file = name == "train" || name == "validation" || name == "test";
+            option->multi_option_policy(file ? CLI::MultiOptionPolicy::Throw : CLI::MultiOptionPolicy::TakeLast);
         },
         defaults);
     command->callback([options] { run(*options); });

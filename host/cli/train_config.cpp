@@ -1,5 +1,7 @@
 #include "cli/train_config.hpp"
 
+#include <cmath>
+
 #include "cli/json_fields.hpp"
 #include "rondo/error.hpp"
 
@@ -60,6 +62,11 @@ void validate(const TrainConfig& c) {
     require(c.init == "standard" || c.init == "uniform", "init", c.init, "must be one of standard, uniform");
     require(c.init_range > 0, "init_range", c.init_range, "must be above 0");
     require(c.seed >= 0, "seed", c.seed, "must not be negative");
+    require(c.hidden <= 1 << 20, "hidden", c.hidden, "must be at most 1048576");
+    require(c.vocabulary != 1, "vocabulary", c.vocabulary, "must be at least 2, or 0 for all");
+    require(c.lr >= 0 && std::isfinite(c.lr), "lr", c.lr, "must be 0 or above");
+    require(c.clip == "none" || (c.clip_limit > 0 && std::isfinite(c.clip_limit)), "clip_limit", c.clip_limit,
+            "must be above 0");
     require(c.batch >= 1, "batch", c.batch, "must be at least 1");
     require(c.epochs >= 0, "epochs", c.epochs, "must be a number, or 0 for no limit");
     require(c.steps >= 0, "steps", c.steps, "must be a number, or 0 for no limit");
@@ -68,7 +75,7 @@ void validate(const TrainConfig& c) {
             "must be above 0, unless steps or minutes or both say when to stop");
     require(c.patience >= 0, "patience", c.patience, "must be a number of evaluations, or 0 for never");
     require(c.evaluate_every >= 0, "evaluate_every", c.evaluate_every, "must be a number of steps, or 0 for an epoch");
-    require(c.evaluation_batch >= 1, "evaluation_batch", c.evaluation_batch, "must be at least 1");
+    require(c.evaluation_batch >= 0, "evaluation_batch", c.evaluation_batch, "must be a number, or 0 to choose one");
     require(c.save_minutes >= 0, "save_minutes", c.save_minutes, "must be a number, or 0 for never");
     require(c.log_every >= 1, "log_every", c.log_every, "must be at least 1");
     require(!c.out.empty(), "out", "\"\"", "must name a folder");

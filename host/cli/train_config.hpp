@@ -45,7 +45,7 @@ struct TrainConfig {
     // When to stop, to evaluate, to save.
     std::int64_t epochs = 0, steps = 0;
     double minutes = 0;
-    std::int64_t patience = 0, evaluate_every = 0, evaluation_batch = 1;
+    std::int64_t patience = 0, evaluate_every = 0, evaluation_batch = 0;
     double save_minutes = 10;
     std::int64_t log_every = 10;
 
@@ -124,7 +124,8 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("minutes", c.minutes, no, "stop after so many, from this start; 0 for no limit");
     visit("patience", c.patience, no, "stop after so many evaluations without a better one; 0 for never");
     visit("evaluate_every", c.evaluate_every, no, "steps; 0 for after each epoch");
-    visit("evaluation_batch", c.evaluation_batch, no, "streams an evaluated text is cut into; 1 reads it as one");
+    visit("evaluation_batch", c.evaluation_batch, no,
+          "streams an evaluated text is cut into; 1 reads it as one, 0 takes one for every 1000 tokens, at most 32");
     visit("save_minutes", c.save_minutes, no, "also save so often between evaluations; 0 for never");
     visit("log_every", c.log_every, no, "steps a row of log.csv is the mean of");
 

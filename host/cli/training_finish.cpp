@@ -15,9 +15,16 @@ std::string in_folder(const std::string& folder, const char* name) {
 
 }  // namespace
 
-Evaluation TrainingRun::evaluate_split(const Split& split, TrainingLog& log, Display& display) {
+std::optional<Evaluation> TrainingRun::evaluate_split(const Split& split, TrainingLog& log, Display& display) {
     const auto begin = Clock::now();
-    const Evaluation result = evaluate(network_, split.streams, config_.window, {});
+    const Evaluation result = evaluate(network_, split.streams, config_.window, {}, [&](double fraction) {
+        display.show_evaluation(split.name, fraction);
+        return !signal_.requested();
+    });
+    if (signal_.requested()) {
+        ending_ = Ending::interrupted;
+        return std::nullopt;
+    }
     evaluation_seconds_ += std::chrono::duration<double>(Clock::now() - begin).count();
     const Progress& at = trainer_.progress();
     log.add(EvaluationRow{at.step, at.epoch, seconds(), split.name, result.loss(), split.characters_per_token});
@@ -28,7 +35,10 @@ Evaluation TrainingRun::evaluate_split(const Split& split, TrainingLog& log, Dis
 }
 
 void TrainingRun::validate_model(TrainingLog& log, Display& display, bool counts) {
-    const double loss = evaluate_split(*validation_, log, display).loss();
+    const std::optional<Evaluation> result = evaluate_split(*validation_, log, display);
+    if (!result) return;
+    const double loss = result->loss();
+    if (counts) memory_.due = 0;
     validated_step_ = trainer_.progress().step;
     const bool better = std::isfinite(loss) && (memory_.best_step < 0 || loss < memory_.best_loss);
     if (better) {
@@ -45,24 +55,27 @@ void TrainingRun::validate_model(TrainingLog& log, Display& display, bool counts
 void TrainingRun::save(const char* name) {
     RunMemory memory = memory_;
     memory.seconds = seconds();
-    save_run(in_folder(config_.out, name), {config_, vocabulary_, memory, trainer_.save()});
+    save_run(in_folder(config_.out, name), {config_, vocabulary_, memory, trainer_.save(), {}});
     saved_ = Clock::now();
 }
 
 void TrainingRun::finish(TrainingLog& log, Display& display) {
     const std::int64_t step = trainer_.progress().step;
+    const auto whole = [&] { return ending_ == Ending::limit || ending_ == Ending::patience; };
+    if (step > first_step_) save(kLastName);  // first, for what follows takes time and may be interrupted
     // Not what is due in the course of training: going on from here must be as if it had never stopped.
-    if (validation_ && ending_ != Ending::interrupted && validated_step_ != step && step > first_step_)
+    if (validation_ && whole() && validated_step_ != step && step > first_step_) {
         validate_model(log, display, false);
-    if (step > first_step_ || !resumed_) save(kLastName);
+        save(kLastName);
+    }
     const std::string best = in_folder(config_.out, kBestName);
-    if (test_ && ending_ != Ending::interrupted) {
+    if (test_ && whole()) {
         if (memory_.best_step >= 0) network_.write_parameters(load_run(best).state.tensors, {});
         evaluate_split(*test_, log, display);
     }
     const Plot plot = plot_log(log, config_.out);
 
-    constexpr const char* kWhy[] = {"", "reached its limit", "validation no longer improves", "interrupted"};
+    constexpr const char* kWhy[] = {"", "reached its limit", "validation no longer improves", "interrupted", "gave up"};
     display.say(fmt::format("{}: {} steps, {} epochs in {}", kWhy[static_cast<int>(ending_)], step,
                             trainer_.progress().epoch, duration_text(seconds())));
     fmt::print("checkpoint: {}\n", in_folder(config_.out, kLastName));

@@ -52,8 +52,8 @@ void Interval::add(const StepMetrics& step) {
 }
 
 TrainingLog::TrainingLog(const std::string& folder, std::int64_t step)
-    : path_((std::filesystem::path(folder) / "log.csv").string()),
-      evaluations_path_((std::filesystem::path(folder) / "evaluations.csv").string()),
+    : path_((std::filesystem::path(folder) / kLogName).string()),
+      evaluations_path_((std::filesystem::path(folder) / kEvaluationsName).string()),
       log_(open_log(path_, kLogHead, step)),
       evaluations_(open_log(evaluations_path_, kEvaluationHead, step)) {}
 

@@ -18,9 +18,12 @@ struct Interval {
 
     void add(const StepMetrics& step);
     double loss() const { return loss_sum / static_cast<double>(tokens); }  ///< nats a token
-    double norm() const { return norm_sum / static_cast<double>(steps); }
-    double clip_rate() const { return static_cast<double>(clipped) / static_cast<double>(steps); }
+    double norm() const { return norm_sum / static_cast<double>(steps - skipped); }
+    double clip_rate() const { return static_cast<double>(clipped) / static_cast<double>(steps - skipped); }
 };
+
+inline constexpr const char* kLogName = "log.csv";
+inline constexpr const char* kEvaluationsName = "evaluations.csv";
 
 struct EvaluationRow {
     std::int64_t step, epoch;

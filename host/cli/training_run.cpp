@@ -28,7 +28,7 @@ TrainingRun::TrainingRun(const TrainConfig& config, const std::optional<SavedRun
 
 TrainingRun::TrainingRun(const TrainConfig& config, const std::optional<SavedRun>& resumed, Material material)
     : config_(config),
-      resumed_(resumed.has_value()),
+      resumed_from_(resumed ? resumed->folder : ""),
       memory_(resumed ? resumed->memory : RunMemory{.text_hash = hash_text(material.texts.train)}),
       vocabulary_(std::move(material.vocabulary)),
       validation_(make_split("validation", material.texts.validation)),
@@ -47,64 +47,81 @@ TrainingRun::TrainingRun(const TrainConfig& config, const std::optional<SavedRun
 std::optional<TrainingRun::Split> TrainingRun::make_split(const std::string& name, const std::string& text) const {
     if (text.empty()) return std::nullopt;
     const Tokens tokens = tokenize(vocabulary_, text);
-    return Split{name, streams_of(name, tokens, config_.evaluation_batch, 1), tokens.characters_per_token()};
+    return Split{name, evaluation_streams_of(name, tokens, config_.evaluation_batch), tokens.characters_per_token()};
 }
 
-void TrainingRun::prepare_folder(bool resumed) const {
+/// Whether the folder is new to the run. One that goes on elsewhere takes its best model and its logs with it.
+bool TrainingRun::prepare_folder() {
     std::error_code error;
-    const fs::path folder(config_.out);
+    const fs::path folder(config_.out), from(resumed_from_);
     fs::create_directories(folder, error);
     if (error || !fs::is_directory(folder)) refuse("out", config_.out, "must be a folder, or one that can be made");
-    if (resumed) return;
-    for (const char* name : {kLastName, kBestName}) {
+    if (!resumed_from_.empty() && fs::equivalent(folder, from, error)) return false;
+    for (const char* name : {kLastName, kBestName, kLogName, kEvaluationsName}) {
         const fs::path old = folder / name;
         if (!fs::exists(old)) continue;
         require(config_.overwrite, "out", config_.out,
                 "holds a run already: take --resume, --overwrite or another folder");
         fs::remove(old);
     }
+    if (resumed_from_.empty()) return true;
+    for (const char* name : {kBestName, kLogName, kEvaluationsName})
+        if (fs::exists(from / name)) fs::copy_file(from / name, folder / name);
+    if (!fs::exists(folder / kBestName)) memory_.best_step = -1;
+    return true;
 }
 
 void TrainingRun::run() {
-    prepare_folder(resumed_);
+    const bool anew = prepare_folder();
     start_ = saved_ = Clock::now();
     TrainingLog log(config_.out, first_step_);
     Display display;
     display.say(fmt::format("{} on {}: {} parameters, {} tokens of {} kinds, {} windows an epoch",
-                            resumed_ ? "going on" : "training", network_.device().description(),
+                            resumed_from_.empty() ? "training" : "going on", network_.device().description(),
                             network_.trainable_count(), streams_.batch() * streams_.steps(), vocabulary_.size(),
                             (streams_.steps() + config_.window - 1) / config_.window));
     ending_ = check_limits();
-    train(log, display);
+    if (ending_ == Ending::none) {
+        if (anew) save(kLastName);  // what cannot be saved is known before the first step, not after the last
+        train(log, display);
+    }
     finish(log, display);
+    if (ending_ == Ending::gave_up) throw Error(ErrorCode::state, trouble_);
 }
 
 void TrainingRun::train(TrainingLog& log, Display& display) {
-    const StopSignal signal;
     Interval current, shown;
+    if (memory_.due != 0) validate_model(log, display, true);
     while (ending_ == Ending::none) {
-        const StepMetrics step = trainer_.step(streams_);
+        StepMetrics step;
+        try {
+            step = trainer_.step(streams_);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::state) throw;
+            trouble_ = error.what();
+            step.skipped = true;
+            current.add(step);
+            ending_ = Ending::gave_up;
+            break;
+        }
         tokens_ += step.tokens;
         current.add(step);
         display.show(standing(), shown.tokens > 0 ? shown : current, characters_per_token_);
-        if (trainer_.progress().step % config_.log_every == 0 && current.tokens > 0) {
+        if (trainer_.progress().step % config_.log_every == 0) {
             log.add(step, current, seconds(), characters_per_token_);
             shown = std::exchange(current, {});
         }
 
         const bool due =
             config_.evaluate_every > 0 ? trainer_.progress().step % config_.evaluate_every == 0 : step.epoch_end;
-        ending_ = check_limits();
-        if (signal.requested()) ending_ = Ending::interrupted;
-        if (due && ending_ != Ending::interrupted) {
-            if (validation_) validate_model(log, display, true);
+        if (due && validation_) memory_.due = 1;
+        ending_ = signal_.requested() ? Ending::interrupted : check_limits();
+        if (ending_ != Ending::interrupted && memory_.due != 0) validate_model(log, display, true);
+        if (due || (config_.save_minutes > 0 &&
+                    Clock::now() - saved_ > std::chrono::duration<double>(60 * config_.save_minutes)))
             save(kLastName);
-        } else if (config_.save_minutes > 0 &&
-                   Clock::now() - saved_ > std::chrono::duration<double>(60 * config_.save_minutes)) {
-            save(kLastName);
-        }
     }
-    if (current.tokens > 0) {
+    if (current.steps > 0) {
         // The rest of an interval, so that the log reaches the end; steps are counted from 0.
         StepMetrics last;
         last.step = trainer_.progress().step - 1;
@@ -145,6 +162,7 @@ Standing TrainingRun::standing() const {
     return {.step = at.step,
             .epoch = at.epoch,
             .epochs = config_.epochs,
+            .skipped = at.skipped,
             .fraction = fraction,
             .tokens_per_second = static_cast<double>(tokens_) / std::max(1e-9, elapsed - evaluation_seconds_),
             .seconds_left = fraction > 0 ? elapsed * (1 - fraction) / fraction : 0};

@@ -16,12 +16,13 @@ public:
     /// Checks everything that can be checked; nothing is written yet. resumed: the checkpoint to go on from.
     TrainingRun(const TrainConfig& config, const std::optional<SavedRun>& resumed);
 
-    /// Trains until a limit, the end of patience or a signal, and reports on stdout.
+    /// Trains until a limit, the end of patience or a signal, and reports on stdout. Throws Error (state) when training
+    /// gave up, with everything saved.
     void run();
 
 private:
     using Clock = std::chrono::steady_clock;
-    enum class Ending { none, limit, patience, interrupted };
+    enum class Ending { none, limit, patience, interrupted, gave_up };
 
     /// Read once, to make the members of.
     struct Material {
@@ -40,21 +41,22 @@ private:
     };
     std::optional<Split> make_split(const std::string& name, const std::string& text) const;
 
-    void prepare_folder(bool resumed) const;
+    bool prepare_folder();
     void train(TrainingLog& log, Display& display);
     Ending check_limits() const;
     Standing standing() const;
     double seconds() const;  ///< of all starts together
 
-    Evaluation evaluate_split(const Split& split, TrainingLog& log, Display& display);
+    /// Nothing where it was interrupted.
+    std::optional<Evaluation> evaluate_split(const Split& split, TrainingLog& log, Display& display);
     /// counts: this evaluation was due, and patience may end with it.
     void validate_model(TrainingLog& log, Display& display, bool counts);
     void save(const char* name);
     void finish(TrainingLog& log, Display& display);
 
     TrainConfig config_;
-    bool resumed_;
-    RunMemory memory_;  ///< seconds: of the starts before this one
+    std::string resumed_from_;  ///< folder of the checkpoint; empty for a new run
+    RunMemory memory_;          ///< seconds: of the starts before this one
     Vocabulary vocabulary_;
     std::optional<Split> validation_, test_;
     TokenStreams streams_;
@@ -62,7 +64,9 @@ private:
     Network network_;
     Trainer trainer_;
 
+    const StopSignal signal_;
     Ending ending_ = Ending::none;
+    std::string trouble_;  ///< why training gave up
     std::int64_t first_step_ = 0, tokens_ = 0, validated_step_ = -1;
     double evaluation_seconds_ = 0;
     Clock::time_point start_, saved_;

@@ -61,14 +61,14 @@ model::NetworkPlan& Network::Impl::find_plan(std::span<const Sequence> inputs, M
     const auto fits = [&](const auto& plan) { return plan->mode == mode && plan->extents == wanted; };
     auto found = std::find_if(plans.begin(), plans.end(), fits);
     if (found == plans.end()) {
-        auto plan = std::make_unique<model::NetworkPlan>(graph, spec, mode, wanted);
-        if (plan->ledger.bytes() > arena.bytes()) {
-            phase = Phase::none;  // what the last forward left is gone
-            arena = {};
-            arena = model::DeviceBuffer(device, plan->ledger.bytes());
-        }
-        plans.push_back(std::move(plan));
+        plans.push_back(std::make_unique<model::NetworkPlan>(graph, spec, mode, wanted));
         found = plans.end() - 1;
+    }
+    // Asked of known plans as well: the memory may have run out when a larger one was wanted.
+    if ((*found)->ledger.bytes() > arena.bytes()) {
+        phase = Phase::none;  // what the last forward left is gone
+        arena = {};
+        arena = model::DeviceBuffer(device, (*found)->ledger.bytes());
     }
     (*found)->bind(graph, arena.data(), parameters.data(), gradients.data(), element());
     return **found;

@@ -11,7 +11,8 @@ namespace rondo {
 double Evaluation::perplexity() const { return std::exp(loss()); }
 double Evaluation::bits() const { return loss() / std::numbers::ln2; }
 
-Evaluation evaluate(Network& network, const TokenStreams& streams, std::int64_t window, Stream stream) {
+Evaluation evaluate(Network& network, const TokenStreams& streams, std::int64_t window, Stream stream,
+                    const std::function<bool(double)>& go_on) {
     require(window >= 1, "window", window, "must be at least 1");
     train::require_language_model(network);
     NetworkState state = network.make_state(streams.batch());
@@ -26,6 +27,7 @@ Evaluation evaluate(Network& network, const TokenStreams& streams, std::int64_t 
         const LossValue loss = network.read_loss(stream);
         total.loss_sum += loss.sum;
         total.tokens += loss.counted;
+        if (go_on && !go_on(static_cast<double>(end) / static_cast<double>(streams.steps()))) break;
     }
     return total;
 }

@@ -2,6 +2,7 @@
 #include "rondo/trainer.hpp"
 
 #include <array>
+#include <cmath>
 
 #include "train/trainer_impl.hpp"
 
@@ -49,6 +50,8 @@ StepMetrics Trainer::Impl::step(std::span<const Sequence> inputs, std::int64_t l
     optimizer.update(rate, gradient.scale, !gradient.finite, stream);
 
     const LossValue loss = network.read_loss(stream);
+    // A state with NaN in it would spoil every window up to the epoch's end.
+    if (keep >= 0 && !std::isfinite(loss.value)) state->zero(stream);
     const StepMetrics metrics{.step = progress.step,
                               .epoch = progress.epoch,
                               .loss = loss.value,

@@ -116,8 +116,10 @@ struct Evaluation {
 };
 
 /// Runs the network over the streams in windows of `window` steps, state carried and zero at the start, without
-/// dropout. The result does not depend on `window` beyond rounding. Throws Error on a network whose inputs are not
+/// dropout. The result does not depend on `window` beyond rounding. go_on is asked after every window with the fraction
+/// that was read; where it says no, the result is that of what was read. Throws Error on a network whose inputs are not
 /// (tokens, targets).
-RONDO_API Evaluation evaluate(Network& network, const TokenStreams& streams, std::int64_t window, Stream stream);
+RONDO_API Evaluation evaluate(Network& network, const TokenStreams& streams, std::int64_t window, Stream stream,
+                              const std::function<bool(double fraction)>& go_on = {});
 
 }  // namespace rondo

@@ -1,6 +1,7 @@
 // What train, generate, eval and info refuse: one line, exit code 2, nothing written.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "cli/program_runner.hpp"
@@ -21,8 +22,10 @@ protected:
     }
     Finished train(std::vector<std::string> more) const {
         std::vector<std::string> args = {
-            "train",    "--text", folder.file("text"), "--out", folder.file("out"), "--steps", "2", "--hidden", "8",
-            "--layers", "1",      "--batch",           "4",     "--window",         "8"};
+            "train",    "--out", folder.file("out"), "--steps", "2",        "--hidden", "8",
+            "--layers", "1",     "--batch",          "4",       "--window", "8"};
+        if (std::count(more.begin(), more.end(), "--text") != 1)
+            args.insert(args.end(), {"--text", folder.file("text")});
         args.insert(args.end(), more.begin(), more.end());
         return run_rondo(args);
     }
@@ -48,6 +51,13 @@ TEST_F(TrainRefuses, FlagsThatAreNotAllowed) {
     expect_flags_refused({"--dtype", "f8"}, "dtype = f8: must be one of");
     expect_flags_refused({"--device", "gpu"}, "device = gpu: must be one of");
     expect_flags_refused({"--hidden", "0"}, "hidden = 0: must be at least 1");
+    expect_flags_refused({"--hidden", "1000000000"}, "hidden = 1000000000: must be at most");
+    expect_flags_refused({"--threads", "100000"}, "threads = 100000: must be in");
+    expect_flags_refused({"--lr", "-1"}, "lr = -1: must be 0 or above");
+    expect_flags_refused({"--clip-limit", "0"}, "clip_limit = 0: must be above 0");
+    expect_flags_refused({"--vocabulary", "1"}, "vocabulary = 1: must be at least 2");
+    expect_flags_refused({"--validation-fraction", "0.00001"}, "validation_fraction = 1e-05: of this text is nothing");
+    expect_flags_refused({"--text", folder.file("text"), "--text", folder.file("text")}, "--train");
     expect_flags_refused({"--hidden", "12x"}, "hidden = 12x: must be a whole number");
     expect_flags_refused({"--hidden", "1.5"}, "hidden = 1.5: must be a whole number");
     expect_flags_refused({"--layers", "0"}, "layers = 0: must be");

@@ -172,6 +172,73 @@ TEST_F(Train, AnInterruptSavesAndCanBeGoneOnFrom) {
     expect_equal("run/last.safetensors", "whole/last.safetensors");
 }
 
+/// Validating takes long here: one stream, thousands of windows of one step.
+TEST_F(Train, AnInterruptedEvaluationIsMadeUpFor) {
+    write_text(folder.file("long"), small_text(6000));
+    const std::vector<std::string> more = {
+        "--validation", folder.file("long"), "--evaluation-batch", "1", "--evaluate-every", "3"};
+    std::vector<std::string> slow = more;
+    slow.insert(slow.end(), {"--steps", "6", "--hidden", "300"});
+    const pid_t child = start_rondo(args("run", slow), folder.file("output"));
+    const auto start = std::chrono::steady_clock::now();
+    // The third step is in the log at the end of training alone: what shows that it validates is time.
+    while (!fs::exists(folder.file("run/last.safetensors")) ||
+           std::chrono::steady_clock::now() - start < std::chrono::seconds(1)) {
+        ASSERT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(120))
+            << read_text(folder.file("output"));
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    ASSERT_EQ(::kill(child, SIGINT), 0);
+    EXPECT_EQ(wait_for(child), 0) << read_text(folder.file("output"));
+    EXPECT_NE(read_text(folder.file("output")).find("interrupted"), std::string::npos);
+    const Metadata stopped = load_checkpoint(folder.file("run/last.safetensors")).metadata;
+    if (stopped.at("progress.step") == "3") {
+        EXPECT_EQ(stopped.at("run.due"), "1");
+    }
+    ASSERT_EQ(run_rondo({"train", "--resume", folder.file("run"), "--steps", "6"}).exit_code, 0);
+    const auto rows = rows_of(folder.file("run/evaluations.csv"));
+    ASSERT_EQ(rows.size(), 3u);
+    EXPECT_EQ(rows[1].at(0), "3");
+    EXPECT_EQ(rows[2].at(0), "6");
+}
+
+TEST_F(Train, GoingOnElsewhereTakesTheRunAlong) {
+    ASSERT_EQ(train("first", {"--steps", "20", "--evaluate-every", "10"}).exit_code, 0);
+    ASSERT_EQ(train("other", {"--steps", "5"}).exit_code, 0);
+    const std::string before = read_text(folder.file("other/last.safetensors"));
+    const std::vector<std::string> resume = {"train", "--resume", folder.file("first"), "--steps", "30", "--out"};
+    auto to = [&](const char* out) {
+        std::vector<std::string> all = resume;
+        all.push_back(folder.file(out));
+        return run_rondo(all);
+    };
+    const Finished refused = to("other");
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_NE(refused.err.find("holds a run already"), std::string::npos) << refused.err;
+    EXPECT_EQ(read_text(folder.file("other/last.safetensors")), before);
+
+    const Finished moved = to("second");
+    ASSERT_EQ(moved.exit_code, 0) << moved.err;
+    EXPECT_TRUE(fs::exists(folder.file("second/best.safetensors")));
+    const auto rows = rows_of(folder.file("second/log.csv"));
+    EXPECT_EQ(rows.at(1).at(0), "5");
+    EXPECT_EQ(rows.back().at(0), "30");
+    EXPECT_EQ(load_checkpoint(folder.file("first/last.safetensors")).metadata.at("progress.step"), "20");
+}
+
+TEST_F(Train, GivingUpSavesWhatThereIs) {
+    const Finished finished = train("run", {"--steps", "50", "--cell", "rnn_relu", "--optimizer", "sgd", "--lr", "1e12",
+                                            "--clip", "none", "--max-skipped", "4"});
+    EXPECT_EQ(finished.exit_code, 1);
+    EXPECT_NE(finished.err.find("4 steps in a row had a gradient that is not finite"), std::string::npos)
+        << finished.err;
+    EXPECT_NE(finished.err.find("gave up"), std::string::npos) << finished.err;
+    for (const HostTensor& tensor : load_checkpoint(folder.file("run/last.safetensors")).tensors)
+        if (tensor.dtype == DType::f32)
+            for (float v : tensor.as<float>()) ASSERT_TRUE(std::isfinite(v)) << tensor.name;
+    EXPECT_EQ(rows_of(folder.file("run/log.csv")).back().at(9), "4");
+}
+
 TEST_F(Train, PatienceEndsIt) {
     // A rate of zero never improves: the first evaluation is the best, the two after it are waited for.
     const Finished finished =

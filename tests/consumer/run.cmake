@@ -23,6 +23,15 @@ if(NOT BUILD_DIR)
 endif()
 run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${prefix})
 
+if(KIND STREQUAL "shared")
+  find_program(NM nm REQUIRED)
+  file(GLOB library "${prefix}/${LIBDIR}/librondo.so")
+  execute_process(COMMAND ${NM} -DC --defined-only ${library} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT symbols MATCHES " rondo::Rnn::forward" OR symbols MATCHES " rondo::(cpu|reference|cuda|kernels|train|model)::")
+    message(FATAL_ERROR "exported symbols: what is RONDO_API, and nothing of the inside:\n${symbols}")
+  endif()
+endif()
+
 # Moved before use: nothing in an installed tree may remember where it was first put.
 file(RENAME "${prefix}" "${prefix}.moved")
 set(prefix "${prefix}.moved")

@@ -126,6 +126,11 @@ std::vector<Case> edge_cases() {
                     cases.push_back(make_case({layer}, n % 2 ? hidden : 1, steps, batch, n % 3 == 0, 3000 + n));
                     ++n;
                 }
+    for (LayerSpec layer : cell_variants()) {
+        set_hidden(layer, 127);
+        cases.push_back(make_case({layer}, 5, 2, 3, n % 2 == 0, 3000 + n));
+        ++n;
+    }
     return cases;
 }
 
@@ -165,6 +170,15 @@ std::vector<Case> long_cases() {
         set_hidden(layer, 33);
         cases.push_back(make_case({layer}, 5, 64, 3, n % 2 == 1, 6000 + n));
         ++n;
+    }
+    return cases;
+}
+
+std::vector<Case> endless_cases() {
+    std::vector<Case> cases;
+    for (LayerSpec layer : {layer_of("lstm"), layer_of("gru")}) {
+        set_hidden(layer, 2);
+        cases.push_back(make_case({layer}, 1, 6000, 1, false, 8000 + cases.size()));
     }
     return cases;
 }

@@ -31,6 +31,9 @@ std::vector<Case> stack_cases(int count);
 /// Every variant over 256 steps, and wider ones over 64.
 std::vector<Case> long_cases();
 
+/// 6000 steps.
+std::vector<Case> endless_cases();
+
 /// Cells of every build with so many rows that a plan works through the steps in three chunks.
 std::vector<Case> chunked_cases();
 

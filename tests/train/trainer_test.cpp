@@ -252,6 +252,22 @@ TEST(Trainer, NeverLetsABadGradientReachTheParameters) {
         for (double v : p.as<double>()) EXPECT_TRUE(std::isfinite(v));
 }
 
+TEST(Trainer, CarriesNoStateWithNaNOn) {
+    Network network(Device::cpu(1), regression());
+    network.initialise({}, kStream);
+    Trainer trainer(network, {.window = 4}, kStream);
+    Random random(2);
+    Feed feed;
+    feed.numbers({8, 2, 2}, random.uniforms(32)).numbers({8, 2, 1}, random.uniforms(16));
+    feed.numbers_of(0)[3] = std::numeric_limits<double>::quiet_NaN();
+    std::vector<StepMetrics> steps;
+    trainer.sequence(feed.inputs(), [&](const StepMetrics& m) { steps.push_back(m); });
+    ASSERT_EQ(steps.size(), 2u);
+    EXPECT_TRUE(steps[0].skipped);
+    EXPECT_FALSE(steps[1].skipped);
+    EXPECT_TRUE(std::isfinite(steps[1].loss));
+}
+
 // ---- streams
 
 std::vector<std::int32_t> text(std::int64_t count) { return random_ids(6, count, kClasses); }
