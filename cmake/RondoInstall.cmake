@@ -28,7 +28,7 @@ if(NOT BUILD_SHARED_LIBS)
   set(RONDO_PC_CFLAGS " -DRONDO_STATIC_DEFINE")
 endif()
 if(RONDO_NEEDS_CUDA)
-  string(APPEND RONDO_PC_PRIVATE " -lcublasLt -lcublas -lcudart")
+  string(APPEND RONDO_PC_PRIVATE " -lcublasLt -lcudart")
 endif()
 # A static library needs its own needs named with it; a shared one carries them.
 set(RONDO_PC_LIBS "-L\${libdir} -lrondo")

@@ -49,7 +49,7 @@ if(RONDO_HAVE_CUDA)
   endif()
   rondo_layer(cuda host/cuda)
   if(TARGET rondo_cuda)
-    target_link_libraries(rondo_cuda PRIVATE CUDA::cudart CUDA::cublas CUDA::cublasLt)
+    target_link_libraries(rondo_cuda PRIVATE CUDA::cudart CUDA::cublasLt)
     list(APPEND RONDO_LAYER_TARGETS rondo_cuda)
     # The layers that choose a backend need to know that this one exists.
     foreach(layer model train)

@@ -11,7 +11,7 @@ endforeach()
 function(rondo_link_needs target)
   target_link_libraries(${target} PRIVATE Threads::Threads)
   if(TARGET rondo_cuda OR TARGET rondo_kernels)
-    target_link_libraries(${target} PRIVATE CUDA::cudart CUDA::cublas CUDA::cublasLt)
+    target_link_libraries(${target} PRIVATE CUDA::cudart CUDA::cublasLt)
   endif()
 endfunction()
 

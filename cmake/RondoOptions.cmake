@@ -61,7 +61,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # address sanitizer's leg finds the real ones.
   list(APPEND cxx_flags -Wno-restrict -Wno-array-bounds)
 endif()
-set(cuda_flags -Xcompiler=-Wall,-Wextra -Xptxas=-warn-spills)
+set(cuda_flags --fmad=false -Xcompiler=-Wall,-Wextra -Xptxas=-warn-spills)
 if(RONDO_WERROR)
   list(APPEND cxx_flags -Werror)
   list(APPEND cuda_flags -Werror=all-warnings -Xptxas=-Werror)

@@ -82,16 +82,20 @@ __global__ void __launch_bounds__(kRowThreads)
     if (threadIdx.x == 0) shares[blockIdx.x] = share;
 }
 
-/// One thread: there are at most kMostShares of them.
-static __global__ void __launch_bounds__(1)
+/// One block, in an order that the count alone decides. Counts are exact in double.
+static __global__ void __launch_bounds__(kRowThreads)
     add_loss_shares(double* loss, std::int64_t* counted, const LossShare* shares, std::int64_t count) {
-    LossShare sum{0, 0};
-    for (std::int64_t i = 0; i < count; ++i) {
-        sum.loss += shares[i].loss;
-        sum.counted += shares[i].counted;
+    double sum = 0, rows = 0;
+    for (std::int64_t i = threadIdx.x; i < count; i += kRowThreads) {
+        sum += shares[i].loss;
+        rows += static_cast<double>(shares[i].counted);
     }
-    *loss += sum.loss;
-    *counted += sum.counted;
+    sum = device::block_sum<kRowThreads>(sum);
+    rows = device::block_sum<kRowThreads>(rows);
+    if (threadIdx.x == 0) {
+        *loss += sum;
+        *counted += static_cast<std::int64_t>(rows);
+    }
 }
 
 std::int64_t cross_entropy_scratch() { return kMostShares * static_cast<std::int64_t>(sizeof(LossShare)); }
@@ -108,8 +112,8 @@ void cross_entropy(const CrossEntropyRows& a, void* scratch, cudaStream_t stream
                        cross_entropy_rows<S>, partial, static_cast<const S*>(a.logits), a.targets, a.rows, a.classes,
                        static_cast<S*>(a.dlogits), a.scale);
     });
-    device::launch({.kernel = "add_loss_shares", .stream = stream}, add_loss_shares, a.loss, a.counted, partial,
-                   shares);
+    device::launch({.kernel = "add_loss_shares", .block = kRowThreads, .stream = stream}, add_loss_shares, a.loss,
+                   a.counted, partial, shares);
 }
 
 }  // namespace rondo::kernels

@@ -34,8 +34,8 @@ static __global__ void __launch_bounds__(kSumThreads)
     if (threadIdx.x == 0) *total = accumulate ? *total + sum : sum;
 }
 
-inline void launch_sum_partials(double* total, const double* partial, std::int64_t count, bool accumulate,
-                                cudaStream_t stream) {
+static inline void launch_sum_partials(double* total, const double* partial, std::int64_t count, bool accumulate,
+                                       cudaStream_t stream) {
     device::launch({.kernel = "sum_partials", .block = kSumThreads, .stream = stream}, sum_partials, total, partial,
                    count, accumulate);
 }

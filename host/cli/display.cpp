@@ -68,7 +68,7 @@ void Display::show(const Standing& now, const Interval& recent, double character
                                              : fmt::format("{}", now.epoch + 1);
     const std::string skipped = now.skipped > 0 ? fmt::format(" SKIPPED {}", now.skipped) : "";
     const std::string numbers =
-        fmt::format("epoch {} loss {:.3f} ppl {:.2f} b/char {:.2f} |g| {:.2f} clip {:.0f}%{} {}/s left {}", epoch, loss,
+        fmt::format("ep {} loss {:.3f} ppl {:.2f} b/char {:.2f} |g| {:.2f} clip {:.0f}%{} {}/s left {}", epoch, loss,
                     std::exp(loss), loss * kBitsPerNat / characters_per_token, recent.norm(), 100 * recent.clip_rate(),
                     skipped, count_text(now.tokens_per_second), duration_text(now.seconds_left));
     if (!terminal_) {

@@ -32,7 +32,7 @@ cudaDataType_t data_type(DType type) {
 
 std::int32_t alignment_of(const void* p) {
     const auto address = reinterpret_cast<std::uintptr_t>(p);
-    return static_cast<std::int32_t>(std::size_t{1} << std::min(std::countr_zero(address | 256), 8));
+    return static_cast<std::int32_t>(std::size_t{1} << std::countr_zero(address | 16));  // more changes no algorithm
 }
 
 /// The library's epilogue adds biases, but not in double, and reads them 16 bytes at a time.
@@ -110,7 +110,7 @@ Matmul::~Matmul() {
     static_cast<void>(cublasLtDestroy(handle_));
 }
 
-Matmul::Chosen& Matmul::choose(const MatmulShape& shape) {
+Matmul::Chosen& Matmul::choose(const MatmulShape& shape, const void* bias) {
     if (const auto known = chosen_.find(shape); known != chosen_.end()) return *known->second;
     if (chosen_.size() >= kMostShapes) chosen_.clear();
 
@@ -128,7 +128,10 @@ Matmul::Chosen& Matmul::choose(const MatmulShape& shape) {
     const cublasOperation_t no = CUBLAS_OP_N, yes = CUBLAS_OP_T;
     set(chosen->description, CUBLASLT_MATMUL_DESC_TRANSA, shape.b_transposed ? yes : no);
     set(chosen->description, CUBLASLT_MATMUL_DESC_TRANSB, shape.a_transposed ? yes : no);
-    if (shape.bias) set(chosen->description, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    if (shape.bias) {
+        set(chosen->description, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+        set(chosen->description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);  // the heuristic may ask for its alignment
+    }
 
     chosen->a = shape.b_transposed ? make_layout(dtype, shape.k, shape.n, shape.b_stride)
                                    : make_layout(dtype, shape.n, shape.k, shape.b_stride);
@@ -167,7 +170,7 @@ void Matmul::run(const Product& p, const StreamMemory& memory) {
     require(p.k > 0, "k", p.k, "must be positive");
     const bool bias = adds_bias(p);
     const CurrentGpu current(gpu_.ordinal);
-    Chosen& chosen = choose(MatmulShape(p, bias));
+    Chosen& chosen = choose(MatmulShape(p, bias), p.bias);
     if (bias) set(chosen.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
 
     const double one64 = 1, zero64 = 0;

@@ -38,7 +38,7 @@ public:
 
 private:
     struct Chosen;
-    Chosen& choose(const MatmulShape& shape);
+    Chosen& choose(const MatmulShape& shape, const void* bias);
 
     Gpu gpu_;
     cublasLtHandle_t handle_ = nullptr;

@@ -97,6 +97,19 @@ TEST(IdentitiesTest, PaddedBatchIsItsRowsOneByOne) {
     }
 }
 
+/// So many gates that each step is a chunk of its own: one's gates must not overwrite the next one's.
+TEST(SlowIdentitiesTest, RowsOfStepByStepChunksAreRowsAlone) {
+    const StackSpec spec{.input = 1, .layers = {{.cell = "lstm", .hidden = 100}}, .precision = Precision::f64()};
+    const Problem p = random_problem("1400 rows", spec, 4, 1400, {}, 9);
+    const Result batch = run_on(kDevice, p);
+    for (const std::int64_t b : {0, 1, 700, 1399}) {
+        const Problem one = row_problem(p, b);
+        Result alone = run_on(kDevice, one), row = result_of_row(p, batch, b);
+        row.dparameters = alone.dparameters;
+        EXPECT_TRUE(agree(one, row, alone, kDouble));
+    }
+}
+
 TEST(IdentitiesTest, PaddingComesOutAsZeroAndAsCarriedState) {
     for (const Problem& p : problems(40, is_ragged)) {
         const Result r = run_on(kDevice, p);
