@@ -25,6 +25,7 @@ public:
     bool shares_host_memory() const override { return true; }
     void check(Precision precision) const override;
     const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const override;
+    std::int64_t chunk_bytes() const override { return std::int64_t{4} << 20; }  // so that they stay in a cache
     std::string algorithm(const LayerSpec& layer, const Extent& extent) const override;
 
     void* allocate(std::size_t bytes) override;

@@ -36,6 +36,8 @@ public:
     std::string description() const override { return gpu_.description(); }
     void check(Precision precision) const override;
     const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const override;
+    // All steps of most: each chunk costs launches, and reads and writes dW once.
+    std::int64_t chunk_bytes() const override { return std::int64_t{256} << 20; }
     std::string algorithm(const LayerSpec& layer, const Extent& extent) const override;
     std::int64_t scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
                                std::int64_t batch) const override;

@@ -61,6 +61,10 @@ model::NetworkPlan& Network::Impl::find_plan(std::span<const Sequence> inputs, M
     const auto fits = [&](const auto& plan) { return plan->mode == mode && plan->extents == wanted; };
     auto found = std::find_if(plans.begin(), plans.end(), fits);
     if (found == plans.end()) {
+        // Extents that never come back must not pile up.
+        constexpr std::size_t kMostPlans = 64;
+        if (plans.size() >= kMostPlans)
+            plans.erase(std::find_if(plans.begin(), plans.end(), [&](const auto& p) { return p.get() != current; }));
         plans.push_back(std::make_unique<model::NetworkPlan>(graph, spec, mode, wanted));
         found = plans.end() - 1;
     }

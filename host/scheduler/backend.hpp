@@ -213,6 +213,8 @@ public:
     virtual const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const = 0;
     /// In words, for the plan: the algorithm of a layer's time loop and why.
     virtual std::string algorithm(const LayerSpec& layer, const Extent& extent) const = 0;
+    /// How many bytes of gates a chunk of steps should hold: one product makes them, the time loop reads them after it.
+    virtual std::int64_t chunk_bytes() const = 0;
     /// What a step of this layer's time loop needs for itself; the plan books it in the workspace.
     virtual std::int64_t scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
                                        std::int64_t batch) const {

@@ -32,12 +32,12 @@ std::string loop_name(std::size_t layer, const LoopProgram& loop) {
     return detail::concat("_l", layer, loop.reverse ? "_reverse" : "");
 }
 
-/// Steps of one input product: long enough for a matrix product to be efficient, short enough that its result is still
-/// in a cache when the time loop reads it.
-std::int64_t choose_chunk(const LayerProgram& layer, const Extent& extent, const ElementBytes& bytes) {
-    constexpr std::int64_t kRows = 256, kCache = std::int64_t{4} << 20;
+/// Steps of one input product: long enough for a matrix product to be efficient, and then as many as the backend likes.
+std::int64_t choose_chunk(const LayerProgram& layer, const Extent& extent, const ElementBytes& bytes,
+                          const Backend& backend) {
+    constexpr std::int64_t kRows = 256;
     const std::int64_t step = extent.batch * layer.cell.gates * layer.spec.hidden * bytes.gates;
-    const std::int64_t wanted = std::max((kRows + extent.batch - 1) / extent.batch, kCache / step);
+    const std::int64_t wanted = std::max((kRows + extent.batch - 1) / extent.batch, backend.chunk_bytes() / step);
     const std::int64_t chunks = (extent.steps + wanted - 1) / wanted;
     return (extent.steps + chunks - 1) / chunks;
 }
@@ -259,7 +259,7 @@ Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& exte
     for (std::size_t l = 0; l < program->layers.size(); ++l) {
         LayerProgram& layer = program->layers[l];
         layer.kernels = backend.cell_kernels(layer.spec.cell, layer.spec.options, spec.precision);
-        layer.chunk = choose_chunk(layer, extent, ElementBytes(spec.precision));
+        layer.chunk = choose_chunk(layer, extent, ElementBytes(spec.precision), backend);
         book_prepared(ledger, backend, plan, l, layer);
         book_steps(ledger, plan, l, layer);
     }

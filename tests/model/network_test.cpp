@@ -237,6 +237,13 @@ TEST(Network, ForgetsNothingBetweenExtents) {
     EXPECT_EQ(loss_of(network, large, Reduction::mean), b);
 }
 
+TEST(Network, PlansExtentsAnewThatItForgot) {
+    Network network = make(word_model());
+    const double first = loss_of(network, feed_of(3, 2), Reduction::mean);
+    for (std::int64_t steps = 1; steps <= 150; ++steps) loss_of(network, feed_of(steps, 1), Reduction::mean);
+    EXPECT_EQ(loss_of(network, feed_of(3, 2), Reduction::mean), first);
+}
+
 TEST(Network, ParametersTravelByName) {
     Network from = make(word_model()), to(Device::cpu(1), word_model());
     auto tensors = from.read_parameters(kStream);

@@ -80,6 +80,7 @@ TEST(GradientsTest, SingleLayers) { check_in_double("single layers", single_laye
 TEST(GradientsTest, EdgeExtents) { check_in_double("edge extents", edge_cases()); }
 TEST(GradientsTest, Stacks) { check_in_double("stacks", stack_cases(kStacks)); }
 TEST(SlowGradientsTest, LongSequences) { check_in_double("long sequences", long_cases()); }
+TEST(SlowGradientsTest, Width127) { check_in_double("width 127", wide_cases()); }
 TEST(SlowGradientsTest, SixThousandSteps) { check_in_double("6000 steps", endless_cases()); }
 TEST(SlowGradientsTest, SeveralChunks) { check_in_double("several chunks", chunked_cases()); }
 

@@ -126,10 +126,15 @@ std::vector<Case> edge_cases() {
                     cases.push_back(make_case({layer}, n % 2 ? hidden : 1, steps, batch, n % 3 == 0, 3000 + n));
                     ++n;
                 }
+    return cases;
+}
+
+std::vector<Case> wide_cases() {
+    std::vector<Case> cases;
     for (LayerSpec layer : cell_variants()) {
         set_hidden(layer, 127);
-        cases.push_back(make_case({layer}, 5, 2, 3, n % 2 == 0, 3000 + n));
-        ++n;
+        const std::uint64_t n = cases.size();
+        cases.push_back(make_case({layer}, 5, 2, 3, n % 2 == 0, 4000 + n));
     }
     return cases;
 }

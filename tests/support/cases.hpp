@@ -31,6 +31,9 @@ std::vector<Case> stack_cases(int count);
 /// Every variant over 256 steps, and wider ones over 64.
 std::vector<Case> long_cases();
 
+/// Every variant with 127 units.
+std::vector<Case> wide_cases();
+
 /// 6000 steps.
 std::vector<Case> endless_cases();
 
