@@ -37,7 +37,10 @@ TEST_F(CudaStreamsGpu, InferenceGivesTheBitsOfTraining) {
     for (const Precision precision : {Precision::f64(), Precision::bf16()})
         for (const Case& c : stack_cases(12)) {
             Problem p = make_problem(c, precision);
-            for (LayerSpec& layer : p.spec.layers) layer.dropout = 0;
+            for (LayerSpec& layer : p.spec.layers) {
+                layer.dropout = 0;
+                layer.dropout_per_sequence = false;
+            }
             const Result trained = RnnHarness(device(), p).run();
             const Result inferred = RnnHarness(device(), p, Mode::inference).run();
             EXPECT_EQ(inferred.outputs.y, trained.outputs.y) << p.name;

@@ -124,9 +124,9 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t handle) {
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-    return call([&] { drop_handle(executable); });
+    return call_always([&] { drop_handle(executable); });
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-    return call([&] { drop_handle(graph); });
+    return call_always([&] { drop_handle(graph); });
 }

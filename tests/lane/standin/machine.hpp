@@ -35,11 +35,10 @@ Machine& machine();
 /// Remembers what a kernel did wrong: every later call returns it.
 void set_failure(cudaError_t code, const std::string& text);
 
-/// Runs the body of a stand-in.
+/// Runs the body of a stand-in, also after a failure that stays.
 template <class Body>
-cudaError_t call(Body body) {
+cudaError_t call_always(Body body) {
     Machine& m = machine();
-    if (m.sticky != cudaSuccess) return m.last = m.sticky;
     try {
         body();
     } catch (const Status& status) {
@@ -48,7 +47,14 @@ cudaError_t call(Body body) {
         set_failure(cudaErrorLaunchFailure, failure.what());
         return m.last = m.sticky;
     }
-    return cudaSuccess;
+    return m.sticky == cudaSuccess ? cudaSuccess : m.last = m.sticky;
+}
+
+/// Runs the body of a stand-in, unless a failure stays.
+template <class Body>
+cudaError_t call(Body body) {
+    Machine& m = machine();
+    return m.sticky == cudaSuccess ? call_always(body) : m.last = m.sticky;
 }
 
 }  // namespace rondo::lane

@@ -59,8 +59,7 @@ void on_fault(int number, siginfo_t* info, void*) {
 }
 
 void reserve_range() {
-    void* range =
-        mmap(nullptr, kRange, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* range = mmap(nullptr, kRange, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED) fail(cudaErrorMemoryAllocation);
     base = static_cast<unsigned char*>(range);
     key = pkey_alloc(0, PKEY_DISABLE_ACCESS);

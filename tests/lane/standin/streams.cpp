@@ -68,7 +68,7 @@ cudaError_t cudaStreamCreate(cudaStream_t* handle) { return cudaStreamCreateWith
 
 // What is still queued runs all the same, when its time comes.
 cudaError_t cudaStreamDestroy(cudaStream_t handle) {
-    return call([&] {
+    return call_always([&] {
         need(handle != nullptr, cudaErrorInvalidResourceHandle);
         Stream& stream = stream_of(handle);
         if (stream.capture) stream.capture->broken = true;
@@ -133,7 +133,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* handle, unsigned int) {
 cudaError_t cudaEventCreate(cudaEvent_t* handle) { return cudaEventCreateWithFlags(handle, 0); }
 
 cudaError_t cudaEventDestroy(cudaEvent_t handle) {
-    return call([&] {
+    return call_always([&] {
         Event& event = event_of(handle);
         events.erase(std::find(events.begin(), events.end(), &event));
         --machine().handles;
