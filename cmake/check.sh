@@ -2,8 +2,8 @@
 # Everything that is checked before a change goes in, on any machine: cmake/check.sh
 #
 # Legs run in the order below; the first that fails ends the run. Each has a time budget, in seconds, for two cores and
-# an empty compiler cache; the sum, 25 minutes, is what a whole run may take. A leg that passes but outgrows its budget is named at
-# the end of the leg: make it smaller, do not raise the number.
+# an empty compiler cache; the sum, 25 minutes, is what a whole run may take. A leg that passes but outgrows its budget
+# is named at the end of the leg: make it smaller, do not raise the number.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -74,7 +74,7 @@ else
 fi
 leg 300 "build, CPU only, warnings are errors" build_cpu
 if command -v nvcc > /dev/null; then
-    leg 300 "build, CUDA" build_cuda
+    leg 240 "build, CUDA" build_cuda
 else
     skip "build, CUDA" "there is no nvcc"
 fi
