@@ -34,6 +34,12 @@ set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 
+# For what takes longer to compile than to run. What is fast, and what sanitizers look at closely, is the library.
+set(RONDO_QUICK "$<$<COMPILE_LANGUAGE:CXX>:-O1>")
+if(RONDO_SANITIZE)
+  set(RONDO_QUICK "$<$<COMPILE_LANGUAGE:CXX>:-O0>")
+endif()
+
 # Directory-wide, because objects that are linked together must agree on them.
 if(RONDO_SANITIZE)
   add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${RONDO_SANITIZE}>"

@@ -23,7 +23,7 @@ target_link_libraries(rondo_program PRIVATE rondo_build rondo::rondo rondo_cli_n
 if(TARGET rondo_cli)
   # CLI11 and the JSON library take far longer to read than our own sources.
   set_target_properties(rondo_cli PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
-  target_compile_options(rondo_cli PRIVATE $<IF:$<BOOL:${RONDO_SANITIZE}>,-O0,-O1>)   # nothing in it takes time
+  target_compile_options(rondo_cli PRIVATE "${RONDO_QUICK}")
   target_link_libraries(rondo_cli PRIVATE rondo_cli_needs)
   target_sources(rondo_program PRIVATE $<TARGET_OBJECTS:rondo_cli>)
 endif()
