@@ -1,4 +1,4 @@
-// loss += Σ_r log Σ_c e^(x[r,c] - max) + max - x[r,target];  dx = scale·(softmax(x) - onehot(target))
+// loss += Σ_r log Σ_c e^(x[r,c] - max) + max - x[r,target];  dx = scale·(softmax(x) - onehot(target)), scale in device memory
 //   one block a row at a time, rows in fixed shares: the maximum and the sum in one read of the row (each thread
 //   rescales its sum when its maximum moves), the gradient in a second
 //   x, dx [R,V] (dx may be x)   targets [R]: negative rows are left out, dx = 0 there
@@ -52,8 +52,9 @@ RONDO_DEVICE SoftmaxSum<Compute<S>> softmax_of(const S* x, std::int64_t classes)
 template <class S>
 __global__ void __launch_bounds__(kRowThreads)
     cross_entropy_rows(LossShare* shares, const S* logits, const std::int32_t* targets, std::int64_t rows,
-                       std::int64_t classes, S* dlogits, double scale) {
+                       std::int64_t classes, S* dlogits, const double* scale, const double* loss_scale) {
     using C = Compute<S>;
+    const C all = static_cast<C>(value_or_one(scale) * value_or_one(loss_scale));
     LossShare share{0, 0};
     for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
         const S* const x = logits + row * classes;
@@ -72,11 +73,11 @@ __global__ void __launch_bounds__(kRowThreads)
         }
         if (dx == nullptr) continue;
         __syncthreads();  // x[target] has been read
-        const C factor = static_cast<C>(scale) / softmax.sum;
+        const C factor = all / softmax.sum;
 #pragma unroll 1
         for (std::int64_t i = threadIdx.x; i < classes; i += kRowThreads) {
             const C p = math::exp(to_compute(x[i]) - softmax.maximum) * factor;
-            dx[i] = to_storage<S>(i == target ? p - static_cast<C>(scale) : p);
+            dx[i] = to_storage<S>(i == target ? p - all : p);
         }
     }
     if (threadIdx.x == 0) shares[blockIdx.x] = share;
@@ -110,7 +111,7 @@ void cross_entropy(const CrossEntropyRows& a, void* scratch, cudaStream_t stream
                         .block = kRowThreads,
                         .stream = stream},
                        cross_entropy_rows<S>, partial, static_cast<const S*>(a.logits), a.targets, a.rows, a.classes,
-                       static_cast<S*>(a.dlogits), a.scale);
+                       static_cast<S*>(a.dlogits), a.scale, a.loss_scale);
     });
     device::launch({.kernel = "add_loss_shares", .block = kRowThreads, .stream = stream}, add_loss_shares, a.loss,
                    a.counted, partial, shares);

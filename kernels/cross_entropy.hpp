@@ -16,7 +16,7 @@ struct CrossEntropyRows {
     double* loss = nullptr;
     std::int64_t* counted = nullptr;
     void* dlogits = nullptr;
-    double scale = 1;
+    const double *scale = nullptr, *loss_scale = nullptr;
 };
 
 /// Bytes of scratch it takes.

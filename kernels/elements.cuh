@@ -82,6 +82,9 @@ RONDO_DEVICE Compute<T> rounded(Compute<T> x) {
     return to_compute(to_storage<T>(x));
 }
 
+/// A number in device memory that may be left out.
+RONDO_DEVICE double value_or_one(const double* p) { return p == nullptr ? 1 : *p; }
+
 /// Whether threads may take kCount elements at a time from all of these arrays; null ones do not count.
 template <int kCount, class... Pointers>
 bool all_aligned(std::size_t element, const Pointers*... p) {

@@ -17,7 +17,7 @@ std::string in_folder(const std::string& folder, const char* name) {
 
 std::optional<Evaluation> TrainingRun::evaluate_split(const Split& split, TrainingLog& log, Display& display) {
     const auto begin = Clock::now();
-    const Evaluation result = evaluate(network_, split.streams, config_.window, {}, [&](double fraction) {
+    const Evaluation result = evaluate(network_, split.streams, config_.window, stream_, [&](double fraction) {
         display.show_evaluation(split.name, fraction);
         return !signal_.requested();
     });
@@ -70,7 +70,7 @@ void TrainingRun::finish(TrainingLog& log, Display& display) {
     }
     const std::string best = in_folder(config_.out, kBestName);
     if (test_ && whole()) {
-        if (memory_.best_step >= 0) network_.write_parameters(load_run(best).state.tensors, {});
+        if (memory_.best_step >= 0) network_.write_parameters(load_run(best).state.tensors, stream_);
         evaluate_split(*test_, log, display);
     }
     const Plot plot = plot_log(log, config_.out);

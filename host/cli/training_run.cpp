@@ -36,11 +36,12 @@ TrainingRun::TrainingRun(const TrainConfig& config, const std::optional<SavedRun
       streams_(streams_of("train", material.tokens, config.batch, config.window)),
       characters_per_token_(material.tokens.characters_per_token()),
       network_(open_device(config.device, config.threads), network_of(config, vocabulary_.size())),
-      trainer_(network_, trainer_of(config), {}) {
+      stream_(network_.device()),
+      trainer_(network_, trainer_of(config), stream_) {
     if (resumed)
         trainer_.restore(resumed->state);
     else
-        network_.initialise(init_of(config), {});
+        network_.initialise(init_of(config), stream_);
     first_step_ = trainer_.progress().step;
 }
 
@@ -91,35 +92,38 @@ void TrainingRun::run() {
 
 void TrainingRun::train(TrainingLog& log, Display& display) {
     Interval current, shown;
+    const auto take = [&](const std::optional<StepMetrics>& step) {
+        if (!step) return;
+        tokens_ += step->tokens;
+        current.add(*step);
+        display.show(standing(), shown.tokens > 0 ? shown : current, characters_per_token_);
+        if ((step->step + 1) % config_.log_every != 0) return;
+        log.add(*step, current, seconds(), characters_per_token_);
+        shown = std::exchange(current, {});
+    };
     if (memory_.due != 0) validate_model(log, display, true);
     while (ending_ == Ending::none) {
-        StepMetrics step;
+        bool due = false, save_now = false;
         try {
-            step = trainer_.step(streams_);
+            take(trainer_.queue(streams_));
+            const Progress& at = trainer_.progress();
+            due = config_.evaluate_every > 0 ? at.step % config_.evaluate_every == 0 : at.window == 0;
+            save_now = due || (config_.save_minutes > 0 &&
+                               Clock::now() - saved_ > std::chrono::duration<double>(60 * config_.save_minutes));
+            ending_ = signal_.requested() ? Ending::interrupted : check_limits();
+            if (save_now || ending_ != Ending::none) take(trainer_.finish());
         } catch (const Error& error) {
             if (error.code() != ErrorCode::state) throw;
             trouble_ = error.what();
+            StepMetrics step;
             step.skipped = true;
             current.add(step);
             ending_ = Ending::gave_up;
             break;
         }
-        tokens_ += step.tokens;
-        current.add(step);
-        display.show(standing(), shown.tokens > 0 ? shown : current, characters_per_token_);
-        if (trainer_.progress().step % config_.log_every == 0) {
-            log.add(step, current, seconds(), characters_per_token_);
-            shown = std::exchange(current, {});
-        }
-
-        const bool due =
-            config_.evaluate_every > 0 ? trainer_.progress().step % config_.evaluate_every == 0 : step.epoch_end;
         if (due && validation_) memory_.due = 1;
-        ending_ = signal_.requested() ? Ending::interrupted : check_limits();
         if (ending_ != Ending::interrupted && memory_.due != 0) validate_model(log, display, true);
-        if (due || (config_.save_minutes > 0 &&
-                    Clock::now() - saved_ > std::chrono::duration<double>(60 * config_.save_minutes)))
-            save(kLastName);
+        if (save_now) save(kLastName);
     }
     if (current.steps > 0) {
         // The rest of an interval, so that the log reaches the end; steps are counted from 0.

@@ -62,6 +62,7 @@ private:
     TokenStreams streams_;
     double characters_per_token_;
     Network network_;
+    DeviceStream stream_;
     Trainer trainer_;
 
     const StopSignal signal_;

@@ -53,18 +53,20 @@ public:
     void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols, std::int64_t stride,
                      bool accumulate, Stream stream) override;
 
-    void embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids, std::int64_t rows,
-                           std::int64_t cols, Stream stream) override;
-    void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids, std::int64_t rows,
-                            std::int64_t cols, std::int64_t classes, Stream stream) override;
+    void embedding_forward(DType dtype, void* out, DType table_dtype, const void* table, const std::int32_t* ids,
+                           std::int64_t rows, std::int64_t cols, Stream stream) override;
+    void embedding_backward(DType table_dtype, void* dtable, DType dtype, const void* dout, const std::int32_t* ids,
+                            std::int64_t rows, std::int64_t cols, std::int64_t classes, Stream stream) override;
     void cross_entropy(const CrossEntropy& loss, Stream stream) override;
-    void squared_error(DType dtype, const void* prediction, const void* target, std::int64_t count, double* loss,
-                       void* dprediction, double scale, Stream stream) override;
+    void squared_error(const SquaredError& loss, Stream stream) override;
+    void add(DType dtype, void* to, const void* from, std::int64_t count, Stream stream) override;
+    void zero_unless_finite(void* p, std::size_t bytes, const double* values, std::int64_t count,
+                            Stream stream) override;
 
     void sum_of_squares(DType dtype, const void* x, std::int64_t count, double* sum, bool accumulate,
                         Stream stream) override;
-    void scale(DType dtype, void* x, std::int64_t count, double factor, Stream stream) override;
-    void clamp(DType dtype, void* x, std::int64_t count, double limit, Stream stream) override;
+    void largest(DType dtype, const void* x, std::int64_t count, double* largest, Stream stream) override;
+    void plan_update(const UpdatePlan& plan, Stream stream) override;
     void update(const Update& update, Stream stream) override;
 
     cpu::ThreadPool& pool() noexcept { return pool_; }

@@ -90,8 +90,7 @@ void CudaBackend::upload(void* to, const void* from_host, std::size_t bytes, Str
     if (bytes == 0) return;
     const cuda::CurrentGpu current(gpu_.ordinal);
     check_memory("to", to);
-    cuda::check(cudaMemcpyAsync(to, from_host, bytes, cudaMemcpyHostToDevice, cuda::handle_of(stream)),
-                "cudaMemcpyAsync");
+    memory_of(stream).staging.upload(to, from_host, bytes, cuda::handle_of(stream));
 }
 
 void CudaBackend::download(void* to_host, const void* from, std::size_t bytes, Stream stream) {
@@ -106,6 +105,12 @@ void CudaBackend::synchronize(Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     cuda::check(cudaStreamSynchronize(cuda::handle_of(stream)), "cudaStreamSynchronize");
 }
+
+void* CudaBackend::allocate_host(std::size_t bytes) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    return cuda::allocate_host(bytes);
+}
+void CudaBackend::free_host(void* p) noexcept { cuda::free_host(p); }
 
 void CudaBackend::product(const Product& product, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);

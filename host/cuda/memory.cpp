@@ -28,6 +28,16 @@ void free(int ordinal, void* p) noexcept {
     if (now != ordinal) static_cast<void>(cudaSetDevice(now));
 }
 
+void* allocate_host(std::size_t bytes) {
+    void* p = nullptr;
+    check(cudaHostAlloc(&p, std::max<std::size_t>(bytes, 1), cudaHostAllocPortable), "cudaHostAlloc");
+    return p;
+}
+
+void free_host(void* p) noexcept {
+    if (p != nullptr) static_cast<void>(cudaFreeHost(p));
+}
+
 void check_memory(int ordinal, std::string_view argument, const void* p) {
     cudaPointerAttributes attributes{};
     const cudaError_t status = cudaPointerGetAttributes(&attributes, p);

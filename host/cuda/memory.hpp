@@ -11,6 +11,10 @@ void* allocate(int ordinal, std::size_t bytes);
 /// Null is fine. Waits for the device's work, as cudaFree does.
 void free(int ordinal, void* p) noexcept;
 
+/// Page-locked host memory, which every GPU reads and writes by itself. Throws Error (out_of_memory).
+void* allocate_host(std::size_t bytes);
+void free_host(void* p) noexcept;
+
 /// Throws Error (invalid_argument) that names the argument, unless `p` is memory of that GPU (or managed memory).
 void check_memory(int ordinal, std::string_view argument, const void* p);
 

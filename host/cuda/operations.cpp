@@ -30,17 +30,18 @@ void CudaBackend::column_sums(DType dtype, void* sums, const void* x, std::int64
                          static_cast<std::int64_t>(memory.scratch.bytes()), memory.stream);
 }
 
-void CudaBackend::embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids,
-                                    std::int64_t rows, std::int64_t cols, Stream stream) {
+void CudaBackend::embedding_forward(DType dtype, void* out, DType table_dtype, const void* table,
+                                    const std::int32_t* ids, std::int64_t rows, std::int64_t cols, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    kernels::embedding_forward(dtype, out, table, ids, rows, cols, cuda::handle_of(stream));
+    kernels::embedding_forward(dtype, out, table_dtype, table, ids, rows, cols, cuda::handle_of(stream));
 }
 
-void CudaBackend::embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids,
-                                     std::int64_t rows, std::int64_t cols, std::int64_t classes, Stream stream) {
+void CudaBackend::embedding_backward(DType table_dtype, void* dtable, DType dtype, const void* dout,
+                                     const std::int32_t* ids, std::int64_t rows, std::int64_t cols,
+                                     std::int64_t classes, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     const cuda::StreamMemory& memory = memory_of(stream);
-    kernels::embedding_backward(dtype, dtable, dout, ids, rows, cols, classes, memory.scratch.data(),
+    kernels::embedding_backward(table_dtype, dtable, dtype, dout, ids, rows, cols, classes, memory.scratch.data(),
                                 static_cast<std::int64_t>(memory.scratch.bytes()), memory.stream);
 }
 
@@ -48,16 +49,27 @@ void CudaBackend::cross_entropy(const CrossEntropy& loss, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     const cuda::StreamMemory& memory = memory_of(stream);
     kernels::cross_entropy({loss.dtype, loss.rows, loss.classes, loss.logits, loss.targets, loss.loss, loss.counted,
-                            loss.dlogits, loss.scale},
+                            loss.dlogits, loss.scale, loss.loss_scale},
                            memory.scratch.data(), memory.stream);
 }
 
-void CudaBackend::squared_error(DType dtype, const void* prediction, const void* target, std::int64_t count,
-                                double* loss, void* dprediction, double scale, Stream stream) {
+void CudaBackend::squared_error(const SquaredError& loss, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     const cuda::StreamMemory& memory = memory_of(stream);
-    kernels::squared_error(dtype, prediction, target, count, loss, dprediction, scale,
+    kernels::squared_error({loss.dtype, loss.count, loss.prediction, loss.target, loss.loss, loss.dprediction,
+                            loss.scale, loss.loss_scale},
                            static_cast<double*>(memory.scratch.data()), memory.stream);
+}
+
+void CudaBackend::add(DType dtype, void* to, const void* from, std::int64_t count, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::add(dtype, to, from, count, cuda::handle_of(stream));
+}
+
+void CudaBackend::zero_unless_finite(void* p, std::size_t bytes, const double* values, std::int64_t count,
+                                     Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::zero_unless_finite(p, static_cast<std::int64_t>(bytes), values, count, cuda::handle_of(stream));
 }
 
 void CudaBackend::sum_of_squares(DType dtype, const void* x, std::int64_t count, double* sum, bool accumulate,
@@ -68,14 +80,15 @@ void CudaBackend::sum_of_squares(DType dtype, const void* x, std::int64_t count,
                             memory.stream);
 }
 
-void CudaBackend::scale(DType dtype, void* x, std::int64_t count, double factor, Stream stream) {
+void CudaBackend::largest(DType dtype, const void* x, std::int64_t count, double* largest, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    kernels::scale(dtype, x, count, factor, cuda::handle_of(stream));
+    const cuda::StreamMemory& memory = memory_of(stream);
+    kernels::largest(dtype, x, count, largest, static_cast<double*>(memory.scratch.data()), memory.stream);
 }
 
-void CudaBackend::clamp(DType dtype, void* x, std::int64_t count, double limit, Stream stream) {
+void CudaBackend::plan_update(const UpdatePlan& plan, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    kernels::clamp(dtype, x, count, limit, cuda::handle_of(stream));
+    kernels::plan_update(plan, cuda::handle_of(stream));
 }
 
 void CudaBackend::update(const Update& u, Stream stream) {
@@ -93,22 +106,19 @@ void CudaBackend::update(const Update& u, Stream stream) {
             break;
     }
     a.dtype = u.dtype;
-    a.count = u.count;
     a.parameters = u.parameters;
     a.gradients = u.gradients;
     a.first = u.first;
     a.second = u.second;
-    // Only addresses are taken here: what they point at lies on the device.
-    a.learning_rate = &u.scalars->learning_rate;
-    a.gradient_scale = &u.scalars->gradient_scale;
-    a.bias_correction1 = &u.scalars->bias_correction1;
-    a.bias_correction2 = &u.scalars->bias_correction2;
-    a.skip = &u.scalars->skip;
+    a.count = u.count;
+    a.ranges = u.ranges;
+    a.factors = u.factors;
+    a.scalars = u.scalars;
+    a.clamp = u.clamp;
     a.momentum = u.momentum;
     a.beta1 = u.beta1;
     a.beta2 = u.beta2;
     a.epsilon = u.epsilon;
-    a.weight_decay = u.weight_decay;
     a.nesterov = u.nesterov;
     kernels::update(a, cuda::handle_of(stream));
 }

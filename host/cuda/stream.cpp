@@ -6,13 +6,6 @@
 
 namespace rondo::cuda {
 
-OwnedStream::OwnedStream(int ordinal) {
-    const CurrentGpu current(ordinal);
-    check(cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-}
-
-OwnedStream::~OwnedStream() { static_cast<void>(cudaStreamDestroy(handle_)); }
-
 std::size_t StreamMemory::workspace_bytes(const Gpu& gpu) {
     return static_cast<std::size_t>(gpu.multiprocessors) * 256 * 1024;
 }
@@ -22,7 +15,10 @@ std::size_t StreamMemory::scratch_bytes(const Gpu& gpu) {
 }
 
 StreamMemory::StreamMemory(const Gpu& gpu, cudaStream_t s)
-    : stream(s), workspace(gpu.ordinal, workspace_bytes(gpu)), scratch(gpu.ordinal, scratch_bytes(gpu)) {}
+    : stream(s),
+      workspace(gpu.ordinal, workspace_bytes(gpu)),
+      scratch(gpu.ordinal, scratch_bytes(gpu)),
+      staging(gpu.ordinal) {}
 
 StreamMemories::StreamMemories(const Gpu& gpu) : gpu_(gpu) { list_.emplace_back(gpu, nullptr); }
 
@@ -38,6 +34,14 @@ StreamMemory& StreamMemories::of(cudaStream_t stream) {
     if (capturing != cudaStreamCaptureStatusNone)
         throw Error(ErrorCode::state, "stream: run a step on it before one is captured, so that it has a workspace");
     return list_.emplace_back(gpu_, stream);
+}
+
+void StreamMemories::forget(cudaStream_t stream) noexcept {
+    if (!first_taken_) return;
+    if (list_.front().stream == stream)
+        first_taken_ = false;
+    else
+        list_.remove_if([&](const StreamMemory& memory) { return memory.stream == stream; });
 }
 
 }  // namespace rondo::cuda

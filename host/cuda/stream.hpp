@@ -1,33 +1,19 @@
 #pragma once
-/// CUDA's handles with owners, and what the backend keeps for each stream.
+/// What the backend keeps for each stream.
 #include <cuda_runtime_api.h>
 
-#include <deque>
+#include <list>
 
 #include "cuda/gpu.hpp"
 #include "cuda/memory.hpp"
+#include "cuda/staging.hpp"
 #include "rondo/device.hpp"
 
 namespace rondo::cuda {
 
 inline cudaStream_t handle_of(Stream stream) noexcept { return static_cast<cudaStream_t>(stream.handle); }
 
-/// A stream of one's own. It does not wait for the legacy default stream.
-class OwnedStream {
-public:
-    explicit OwnedStream(int ordinal);
-    ~OwnedStream();
-    OwnedStream(const OwnedStream&) = delete;
-    OwnedStream& operator=(const OwnedStream&) = delete;
-
-    operator Stream() const noexcept { return {handle_}; }
-    cudaStream_t handle() const noexcept { return handle_; }
-
-private:
-    cudaStream_t handle_ = nullptr;
-};
-
-/// Memory that operations on one stream use in turn: cuBLASLt's workspace, and room for reductions and sorts.
+/// Memory that operations on one stream use in turn: cuBLASLt's workspace, room for reductions and sorts, and uploads.
 /// Both grow with the GPU, whose every multiprocessor may hold part of a sum: 33 MiB (what cuBLAS asks for on sm_90) and
 /// 8 MiB on an H100.
 struct StreamMemory {
@@ -38,6 +24,7 @@ struct StreamMemory {
 
     cudaStream_t stream;
     Buffer workspace, scratch;
+    Staging staging;
 };
 
 /// Those of all streams that were ever used. The first one's are made at once, so that even the first step on it
@@ -46,11 +33,13 @@ class StreamMemories {
 public:
     explicit StreamMemories(const Gpu& gpu);
     StreamMemory& of(cudaStream_t stream);
+    /// Of a stream that is no more: another may get its handle.
+    void forget(cudaStream_t stream) noexcept;
 
 private:
     Gpu gpu_;
     bool first_taken_ = false;
-    std::deque<StreamMemory> list_;
+    std::list<StreamMemory> list_;
 };
 
 }  // namespace rondo::cuda

@@ -26,8 +26,6 @@ auto in_node(const std::string& node, F f) {
 }  // namespace
 
 Graph::Graph(const NetworkSpec& spec) {
-    require(spec.precision.storage == spec.precision.accumulate, "precision", spec.precision.name(),
-            "must be f64, f32 or tf32 for a network");
     require(!spec.nodes.empty(), "nodes", "[]", "must not be empty");
     add_inputs(spec);
     for (const Node& node : spec.nodes) add_node(spec, node);

@@ -68,7 +68,7 @@ void Network::initialise(const InitSpec& init, Stream stream) {
         const NetworkParameter& parameter = impl_->graph.parameters[p];
         const model::TensorSpec& spec = impl_->graph.tensors[p];
         has_forget_gate = has_forget_gate || spec.forget_end > spec.forget_begin;
-        HostTensor& t = tensors.emplace_back(parameter.name, impl_->spec.precision.storage, parameter.shape);
+        HostTensor& t = tensors.emplace_back(parameter.name, impl_->parameter_dtype(), parameter.shape);
         if (t.dtype == DType::f64)
             fill<double>(t, spec, init);
         else

@@ -88,11 +88,14 @@ struct Call {
 
 /// What a loss is asked for.
 struct LossCall {
-    double* sum;            ///< device memory: added to
-    std::int64_t* counted;  ///< device memory: added to
-    double scale;           ///< of the gradient
-    std::int64_t begin;     ///< first step that counts
-    bool differentiate;     ///< write the gradient of inputs[0]
+    // Device memory.
+    double* sum;               ///< added to
+    std::int64_t* counted;     ///< added to
+    const double* scale;       ///< of the gradient
+    const double* loss_scale;  ///< and once more
+    // Known when it is queued.
+    std::int64_t begin;  ///< first step that counts
+    bool differentiate;  ///< write the gradient of inputs[0]
 };
 
 /// A module at one extent. Allocates nothing.
@@ -138,8 +141,8 @@ public:
 
     /// Called once, before plan; parameters are not set yet.
     virtual void attach(const Device&) {}
-    /// Called when parameters have changed, before the next forward.
-    virtual void prepare(const void* /*block*/, Stream) {}
+    /// Called when parameters have changed, before the next forward; `blocks` as blocks() lists them.
+    virtual void prepare(std::span<const void* const> /*blocks*/, Stream) {}
     virtual std::unique_ptr<PlannedModule> plan(const PlanRequest& request, Ledger& ledger) const = 0;
 };
 
@@ -153,10 +156,5 @@ std::unique_ptr<Module> make_linear(const LinearSpec& spec, const Precision& pre
 std::unique_ptr<Module> make_dropout(const DropoutSpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_cross_entropy(const CrossEntropySpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_squared_error(const SquaredErrorSpec& spec, const Precision& precision);
-
-/// to += from: a sum of one row, added.
-inline void add(Backend& backend, DType dtype, void* to, const void* from, std::int64_t count, Stream stream) {
-    backend.column_sums(dtype, to, from, 1, count, count, true, stream);
-}
 
 }  // namespace rondo::model

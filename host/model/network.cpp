@@ -1,4 +1,4 @@
-/// Runs a network: forward over the nodes, the losses, one walk back.
+/// Runs a network: forward over the nodes, and one walk back. The losses between them: network_losses.cpp.
 #include "rondo/network.hpp"
 
 #include <algorithm>
@@ -7,11 +7,6 @@
 #include "rondo/philox.hpp"
 
 namespace rondo {
-namespace {
-
-[[noreturn]] void refuse_state(const char* why) { throw Error(ErrorCode::state, why); }
-
-}  // namespace
 
 void validate(const NetworkSpec& spec) { model::Graph{spec}; }
 
@@ -26,6 +21,7 @@ Network::Impl::Impl(Device on, NetworkSpec described) : device(std::move(on)), s
     sums = model::DeviceBuffer(device, nodes * static_cast<std::int64_t>(sizeof(double)));
     counted = model::DeviceBuffer(device, nodes * static_cast<std::int64_t>(sizeof(std::int64_t)));
     random_staged.resize(count);
+    scales = model::DeviceBuffer(device, (nodes + 1) * static_cast<std::int64_t>(sizeof(double)));
     sums_read.resize(count);
     loss_scales.resize(count);
     loss_counted.resize(count);
@@ -38,6 +34,9 @@ Network::Impl::Impl(Device on, NetworkSpec described) : device(std::move(on)), s
     parameters.zero(stream);
     gradients.zero(stream);
     random.zero(stream);
+    sums.zero(stream);
+    const double unscaled = 1;
+    backend().upload(loss_scale(), &unscaled, sizeof unscaled, stream);
     backend().synchronize(stream);
 }
 
@@ -74,16 +73,19 @@ model::NetworkPlan& Network::Impl::find_plan(std::span<const Sequence> inputs, M
         arena = {};
         arena = model::DeviceBuffer(device, (*found)->ledger.bytes());
     }
+    if ((*found)->arena != arena.data()) (*found)->bound = ++bindings;
     (*found)->bind(graph, arena.data(), parameters.data(), gradients.data(), element());
     return **found;
 }
 
 void Network::Impl::prepare(Stream stream) {
     if (!parameters_dirty) return;
-    for (model::GraphNode& node : graph.nodes)
-        if (!node.blocks.empty())
-            node.module->prepare(
-                parameters.data() + graph.blocks[static_cast<std::size_t>(node.blocks[0])].offset * element(), stream);
+    for (model::GraphNode& node : graph.nodes) {
+        block_data.clear();
+        for (int b : node.blocks)
+            block_data.push_back(parameters.data() + graph.blocks[static_cast<std::size_t>(b)].offset * element());
+        if (!block_data.empty()) node.module->prepare(block_data, stream);
+    }
     parameters_dirty = false;
 }
 
@@ -105,14 +107,23 @@ void Network::set_random(RandomState state, Stream stream) {
                             impl_->random_staged.size() * sizeof(RandomState), stream);
 }
 
-void Network::forward(std::span<const Sequence> inputs, Mode mode, const NetworkState* from, Stream stream) {
+void Network::feed(std::span<const Sequence> inputs, Mode mode, Stream stream) {
     Impl& m = *impl_;
     model::NetworkPlan& plan = m.find_plan(inputs, mode);
+    m.phase = Impl::Phase::none;
+    m.reduced = false;
+    m.current = &plan;
+    m.upload(inputs, stream);
+    m.phase = Impl::Phase::fed;
+}
+
+void Network::forward(const NetworkState* from, Stream stream) {
+    Impl& m = *impl_;
+    if (m.phase != Impl::Phase::fed) model::refuse_state("forward: must follow a feed, and once");
+    model::NetworkPlan& plan = *m.current;
     if (from && plan.batch > 0 && from->batch() != plan.batch)
         refuse("from", from->batch(), detail::concat("must be a state of ", plan.batch, " rows"));
     m.phase = Impl::Phase::none;
-    m.current = &plan;
-    m.upload(inputs, stream);
     m.prepare(stream);
     m.point_carried(from);
     for (std::size_t n = 0; n < plan.nodes.size(); ++n) {
@@ -123,60 +134,16 @@ void Network::forward(std::span<const Sequence> inputs, Mode mode, const Network
     m.phase = Impl::Phase::forward;
 }
 
-void Network::Impl::run_loss(std::size_t n, Reduction reduction, std::int64_t begin, Stream stream) {
-    const model::ValueInfo& prediction = *current->nodes[n].inputs[0].info;
-    const int target = graph.values[static_cast<std::size_t>(graph.nodes[n].inputs[1])].input;
-    const std::vector<std::int64_t>& before = current->inputs[static_cast<std::size_t>(target)].targets_before;
-    if (begin < 0 || begin >= prediction.steps())
-        refuse("begin", begin, detail::concat("must be in [0, ", prediction.steps(), ")"));
-    loss_counted[n] = before.back() - before[static_cast<std::size_t>(begin)];
-    switch (reduction) {
-        case Reduction::sum:
-            loss_scales[n] = 1;
-            break;
-        case Reduction::mean:
-            loss_scales[n] = loss_counted[n] > 0 ? 1 / static_cast<double>(loss_counted[n]) : 0;
-            break;
-        case Reduction::mean_of_batch:
-            loss_scales[n] = 1 / static_cast<double>(prediction.batch());
-            break;
-    }
-    model::Call call = this->call(n, stream);
-    current->nodes[n].module->loss(call, {sums.as<double>() + n, counted.as<std::int64_t>() + n, loss_scales[n], begin,
-                                          current->mode == Mode::training && !current->nodes[n].edges.empty()});
-    add_scratch(n, stream);
+void Network::forward(std::span<const Sequence> inputs, Mode mode, const NetworkState* from, Stream stream) {
+    feed(inputs, mode, stream);
+    forward(from, stream);
 }
 
-void Network::loss(Reduction reduction, std::int64_t begin, Stream stream) {
-    Impl& m = *impl_;
-    if (m.phase != Impl::Phase::forward) refuse_state("loss: must follow a forward, and once");
-    m.phase = Impl::Phase::none;
-    m.sums.zero(stream);
-    m.counted.zero(stream);
-    std::fill(m.loss_counted.begin(), m.loss_counted.end(), 0);
-    std::fill(m.loss_scales.begin(), m.loss_scales.end(), 0.0);
-    bool any = false;
-    for (std::size_t n = 0; n < m.graph.nodes.size(); ++n) {
-        if (!m.graph.nodes[n].module->is_loss() || !m.current->nodes[n].active) continue;
-        m.run_loss(n, reduction, begin, stream);
-        any = true;
-    }
-    if (!any) refuse_state("loss: the network has none, or no target was given");
-    m.phase = Impl::Phase::loss;
-}
+std::uint64_t Network::plan_id() const noexcept { return impl_->current ? impl_->current->bound : 0; }
 
-LossValue Network::read_loss(Stream stream) {
-    Impl& m = *impl_;
-    if (m.phase != Impl::Phase::loss && m.phase != Impl::Phase::backward) refuse_state("read_loss: must follow a loss");
-    m.backend().download(m.sums_read.data(), m.sums.data(), m.sums_read.size() * sizeof(double), stream);
-    m.backend().synchronize(stream);
-    LossValue total;
-    for (std::size_t n = 0; n < m.sums_read.size(); ++n) {
-        total.value += m.sums_read[n] * m.loss_scales[n];
-        total.sum += m.sums_read[n];
-        total.counted += m.loss_counted[n];
-    }
-    return total;
+void Network::replayed() noexcept {
+    impl_->phase = Impl::Phase::backward;
+    impl_->parameters_dirty = true;
 }
 
 /// Adds what a node wrote beside the gradients of values that had one already.
@@ -185,8 +152,8 @@ void Network::Impl::add_scratch(std::size_t n, Stream stream) {
         if (edge.scratch == model::kNoBuffer) continue;
         const int v = graph.nodes[n].inputs[static_cast<std::size_t>(edge.input)];
         const model::PlannedValue& value = current->values[static_cast<std::size_t>(v)];
-        model::add(backend(), value.info.dtype, current->arena + value.gradient, current->arena + edge.scratch,
-                   value.info.shape.size(), stream);
+        backend().add(value.info.dtype, current->arena + value.gradient, current->arena + edge.scratch,
+                      value.info.shape.size(), stream);
     }
 }
 
@@ -203,7 +170,7 @@ void Network::Impl::backward_node(std::size_t n, Stream stream) {
 void Network::backward(bool accumulate, Stream stream) {
     Impl& m = *impl_;
     if (m.phase != Impl::Phase::loss || m.current->mode != Mode::training)
-        refuse_state("backward: must follow a training forward and its loss, and once");
+        model::refuse_state("backward: must follow a training forward and its loss, and once");
     m.phase = Impl::Phase::none;
     std::fill(m.block_written.begin(), m.block_written.end(), static_cast<char>(accumulate));
     for (int n : m.current->backward_order) {

@@ -7,6 +7,10 @@
 
 namespace rondo {
 
+namespace model {
+[[noreturn]] inline void refuse_state(const char* why) { throw Error(ErrorCode::state, why); }
+}  // namespace model
+
 struct NetworkState::Impl {
     struct Part {
         std::string name;
@@ -32,25 +36,32 @@ struct Network::Impl {
     model::DeviceBuffer parameters, gradients, arena;
     model::DeviceBuffer random;   ///< RandomState, one a node
     model::DeviceBuffer sums;     ///< double, one a node: the losses
+    model::DeviceBuffer scales;   ///< double, one a node: what they are reduced by; then the loss scale
     model::DeviceBuffer counted;  ///< i64, one a node
     std::vector<RandomState> random_staged;
     std::vector<double> sums_read;
+    std::vector<const void*> block_data;  ///< scratch of prepare
     std::vector<std::unique_ptr<model::NetworkPlan>> plans;
+    std::uint64_t bindings = 0;               ///< of plans to arenas, so far
     std::vector<model::InputExtent> wanted;   ///< scratch of find_plan
     std::vector<std::vector<void*>> carried;  ///< one a node: where its states lie
     std::vector<void*> kept;                  ///< scratch of keep_state
     std::vector<char> block_written;
 
     // Of the last forward.
-    enum class Phase { none, forward, loss, backward };
+    enum class Phase { none, fed, forward, loss, backward };
     Phase phase = Phase::none;
+    bool reduced = false;  ///< set_loss has been called for it
+    std::int64_t loss_begin = 0;
     model::NetworkPlan* current = nullptr;
     std::vector<double> loss_scales;         ///< one a node
     std::vector<std::int64_t> loss_counted;  ///< one a node
     bool parameters_dirty = true;
 
     Backend& backend() const noexcept { return device.backend(); }
-    std::int64_t element() const noexcept { return size_of(spec.precision.storage); }
+    /// Of the parameters and their gradients: a master copy where values are stored in 16 bits.
+    DType parameter_dtype() const noexcept { return spec.precision.accumulate; }
+    std::int64_t element() const noexcept { return size_of(parameter_dtype()); }
 
     model::NetworkPlan& find_plan(std::span<const Sequence> inputs, Mode mode);
     void upload(std::span<const Sequence> inputs, Stream stream);
@@ -58,7 +69,10 @@ struct Network::Impl {
     void prepare(Stream stream);
     model::Call call(std::size_t node, Stream stream);
     void point_carried(const NetworkState* state);
-    void run_loss(std::size_t node, Reduction reduction, std::int64_t begin, Stream stream);
+    void reduce(std::size_t node, Reduction reduction, std::int64_t begin);
+    void run_loss(std::size_t node, Stream stream);
+    bool is_active_loss(std::size_t node) const;
+    double* loss_scale() const { return scales.as<double>() + graph.nodes.size(); }
     void add_scratch(std::size_t node, Stream stream);
     void backward_node(std::size_t node, Stream stream);
     const model::PlannedValue& planned_value(std::string_view name) const;

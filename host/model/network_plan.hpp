@@ -64,6 +64,7 @@ struct NetworkPlan {
     /// Points everything into an arena of ledger.bytes().
     void bind(const Graph& graph, std::byte* arena, std::byte* parameters, std::byte* gradients, std::int64_t element);
     std::byte* arena = nullptr;
+    std::uint64_t bound = 0;  ///< names this plan in this arena
 
 private:
     void infer_inputs(const Graph& graph, const NetworkSpec& spec);

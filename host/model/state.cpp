@@ -10,6 +10,7 @@ NetworkState& NetworkState::operator=(NetworkState&&) noexcept = default;
 
 std::int64_t NetworkState::batch() const noexcept { return impl_->batch; }
 void NetworkState::zero(Stream stream) { impl_->buffer.zero(stream); }
+View NetworkState::array() noexcept { return {impl_->buffer.data(), DType::i32, {impl_->buffer.bytes() / 4}}; }
 
 std::vector<HostTensor> NetworkState::read(Stream stream) const {
     std::vector<HostTensor> tensors;

@@ -31,10 +31,10 @@ std::int64_t Network::trainable_count() const noexcept {
 }
 
 View Network::parameter_array() noexcept {
-    return {impl_->parameters.data(), impl_->spec.precision.storage, {impl_->graph.parameter_count}};
+    return {impl_->parameters.data(), impl_->parameter_dtype(), {impl_->graph.parameter_count}};
 }
 View Network::gradient_array() noexcept {
-    return {impl_->gradients.data(), impl_->spec.precision.storage, {impl_->graph.parameter_count}};
+    return {impl_->gradients.data(), impl_->parameter_dtype(), {impl_->graph.parameter_count}};
 }
 void Network::parameters_changed() noexcept { impl_->parameters_dirty = true; }
 
@@ -48,7 +48,7 @@ HostTensor Network::Impl::download(std::string name, const ConstView& view, Stre
 std::vector<HostTensor> Network::Impl::download_array(const std::byte* array, Stream stream) const {
     std::vector<HostTensor> tensors;
     for (const NetworkParameter& p : graph.parameters)
-        tensors.push_back(download(p.name, {array + p.offset * element(), spec.precision.storage, p.shape}, stream));
+        tensors.push_back(download(p.name, {array + p.offset * element(), parameter_dtype(), p.shape}, stream));
     return tensors;
 }
 
@@ -61,7 +61,7 @@ std::vector<HostTensor> Network::read_gradients(Stream stream) const {
 
 void Network::write_parameters(std::span<const HostTensor> tensors, Stream stream) {
     for (const NetworkParameter& p : impl_->graph.parameters)
-        check_tensor(find(tensors, p.name), impl_->spec.precision.storage, p.shape);
+        check_tensor(find(tensors, p.name), impl_->parameter_dtype(), p.shape);
     for (const NetworkParameter& p : impl_->graph.parameters) {
         const HostTensor& tensor = find(tensors, p.name);
         impl_->backend().upload(impl_->parameters.data() + p.offset * impl_->element(), tensor.data.data(),

@@ -6,12 +6,15 @@
 /// distance of two rows in elements.
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <new>
 #include <span>
 #include <string>
 
 #include "rondo/device.hpp"
 #include "rondo/dtype.hpp"
 #include "rondo/rnn.hpp"
+#include "rondo/update_plan.hpp"
 #include "scheduler/cell_info.hpp"
 #include "scheduler/reserves.hpp"
 
@@ -168,31 +171,41 @@ struct CrossEntropy {
     double* loss = nullptr;                 ///< out: the sum of -log softmax[target] over the rows; added to it
     std::int64_t* counted = nullptr;        ///< out: rows that were not left out; added to it
     void* dlogits = nullptr;                ///< out [rows, classes]: scale·(softmax - onehot); may be logits; or null
-    double scale = 1;
+    // In device memory, so that a captured step can be replayed with others; null: 1.
+    const double* scale = nullptr;       ///< what the sum of the losses is multiplied by
+    const double* loss_scale = nullptr;  ///< and that once more
 };
 
-/// One optimizer update over a whole parameter array. Nothing happens when *skip is not zero.
+/// A sum of squared differences.
+struct SquaredError {
+    DType dtype = DType::f32;
+    std::int64_t count = 0;
+    const void* prediction = nullptr;  ///< in [count]
+    const void* target = nullptr;      ///< in [count]
+    double* loss = nullptr;            ///< out: Σ (prediction - target)²; added to it
+    void* dprediction = nullptr;       ///< out [count]: scale·2·(prediction - target); may be prediction; or null
+    const double* scale = nullptr;     ///< as CrossEntropy's
+    const double* loss_scale = nullptr;
+};
+
+/// One optimizer update over a whole parameter array. The gradient is
+/// multiplied by its group's factor and clamped as it is read. Nothing happens when scalars->skip is not zero.
 struct Update {
     enum class Rule { sgd, adam, adamw };
     Rule rule = Rule::sgd;
     DType dtype = DType::f32;
-    std::int64_t count = 0;
     void* parameters = nullptr;       ///< in, out
     const void* gradients = nullptr;  ///< in
     void* first = nullptr;            ///< in, out: momentum or first moment (null: SGD without momentum)
     void* second = nullptr;           ///< in, out: second moment (Adam)
-    const struct UpdateScalars* scalars = nullptr;
-    double momentum = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+    std::int64_t count = 0;
+    const UpdateRange* ranges = nullptr;  ///< device memory: ascending, without gaps, over all of [0, count)
+    std::int64_t range_count = 0;
+    const double* factors = nullptr;         ///< device memory
+    const UpdateScalars* scalars = nullptr;  ///< device memory
+    double clamp = 0;                        ///< 0: none
+    double momentum = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
     bool nesterov = false;
-};
-
-/// What changes from step to step, in device memory.
-struct UpdateScalars {
-    double learning_rate = 0;
-    double gradient_scale = 1;    ///< multiplies the gradient as it is read: the clip coefficient
-    double bias_correction1 = 1;  ///< 1 - beta1^n
-    double bias_correction2 = 1;
-    std::int64_t skip = 0;  ///< the gradient was not finite
 };
 
 class Backend {
@@ -229,9 +242,33 @@ public:
     virtual void free(void* p) noexcept = 0;
     virtual void zero(void* p, std::size_t bytes, Stream stream) = 0;
     virtual void copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;  ///< within the device
+    /// The source may change as soon as this returns. Never while work is recorded.
     virtual void upload(void* to, const void* from_host, std::size_t bytes, Stream stream) = 0;
+    /// Returns at once where to_host is of allocate_host.
     virtual void download(void* to_host, const void* from, std::size_t bytes, Stream stream) = 0;
     virtual void synchronize(Stream stream) = 0;
+    /// Host memory for downloads that nobody waits for.
+    virtual void* allocate_host(std::size_t bytes) { return ::operator new(bytes); }
+    virtual void free_host(void* p) noexcept { ::operator delete(p); }
+
+    // Order. What follows is that of a device that runs everything at once, in the order of the calls.
+    virtual Stream make_stream() { return {}; }
+    virtual void free_stream(Stream) noexcept {}
+    /// A mark in a stream's work that the host or another stream can wait for.
+    virtual void* make_event() { return nullptr; }
+    virtual void free_event(void*) noexcept {}
+    virtual void mark(void* /*event*/, Stream) {}
+    virtual void wait(void* /*event*/) {}
+    virtual void wait(void* /*event*/, Stream) {}
+    /// Whether what is queued on this stream can be recorded and run again.
+    virtual bool can_record(Stream) const { return false; }
+    /// Records what `work` queues, without running it. Memory must stay where it is for as long as it is replayed. What
+    /// `work` throws goes through, and nothing is kept.
+    virtual void* record(Stream, const std::function<void()>& /*work*/) {
+        throw Error(ErrorCode::unsupported, "record: this device runs everything at once");
+    }
+    virtual void replay(void* /*recording*/, Stream) {}
+    virtual void free_recording(void*) noexcept {}
 
     // Products.
     virtual void product(const Product& product, Stream stream) = 0;
@@ -260,22 +297,28 @@ public:
 
     // Modules.
     /// out[r,:] = table[ids[r],:]
-    virtual void embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids,
-                                   std::int64_t rows, std::int64_t cols, Stream stream) = 0;
+    virtual void embedding_forward(DType dtype, void* out, DType table_dtype, const void* table,
+                                   const std::int32_t* ids, std::int64_t rows, std::int64_t cols, Stream stream) = 0;
     /// dtable[ids[r],:] += dout[r,:], rows in order. dtable is [classes, cols].
-    virtual void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids,
-                                    std::int64_t rows, std::int64_t cols, std::int64_t classes, Stream stream) = 0;
+    virtual void embedding_backward(DType table_dtype, void* dtable, DType dtype, const void* dout,
+                                    const std::int32_t* ids, std::int64_t rows, std::int64_t cols, std::int64_t classes,
+                                    Stream stream) = 0;
     virtual void cross_entropy(const CrossEntropy& loss, Stream stream) = 0;
-    /// *loss += Σ (prediction - target)²; dprediction = scale·2·(prediction - target), may be prediction, or null.
-    virtual void squared_error(DType dtype, const void* prediction, const void* target, std::int64_t count,
-                               double* loss, void* dprediction, double scale, Stream stream) = 0;
+    virtual void squared_error(const SquaredError& loss, Stream stream) = 0;
+    /// to[i] += from[i]
+    virtual void add(DType dtype, void* to, const void* from, std::int64_t count, Stream stream) = 0;
+    /// Zeroes the memory unless all the values are finite. `bytes` is a multiple of 4.
+    virtual void zero_unless_finite(void* p, std::size_t bytes, const double* values, std::int64_t count,
+                                    Stream stream) = 0;
 
     // Gradients and updates.
     /// *sum = (accumulate ? *sum : 0) + Σ x², in double and in a fixed order; not finite where any x is not.
     virtual void sum_of_squares(DType dtype, const void* x, std::int64_t count, double* sum, bool accumulate,
                                 Stream stream) = 0;
-    virtual void scale(DType dtype, void* x, std::int64_t count, double factor, Stream stream) = 0;
-    virtual void clamp(DType dtype, void* x, std::int64_t count, double limit, Stream stream) = 0;
+    /// *largest = max |x|, 0 of nothing; NaN where any x is.
+    virtual void largest(DType dtype, const void* x, std::int64_t count, double* largest, Stream stream) = 0;
+    /// rondo::plan_update.
+    virtual void plan_update(const UpdatePlan& plan, Stream stream) = 0;
     virtual void update(const Update& update, Stream stream) = 0;
 };
 

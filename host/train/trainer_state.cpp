@@ -26,6 +26,10 @@ void visit_spec(Fields& f, Spec& s) {
     f("trainer.minimum", s.schedule.minimum);
     f("trainer.clip", s.clip.kind, train::clips());
     f("trainer.clip_limit", s.clip.limit);
+    f("trainer.loss_scale", s.loss_scale.initial);
+    f("trainer.loss_scale_growth", s.loss_scale.growth);
+    f("trainer.loss_scale_backoff", s.loss_scale.backoff);
+    f("trainer.loss_scale_interval", s.loss_scale.interval);
     f("trainer.reduction", s.reduction, train::reductions());
     f("trainer.window", s.window);
     f("trainer.history", s.history);
@@ -42,7 +46,13 @@ void visit_progress(Fields& f, AnyProgress& p) {
     f("progress.skipped_in_a_row", p.skipped_in_a_row);
 }
 
-constexpr const char* kUpdates = "progress.updates";
+template <class Fields, class AnyCounts>
+void visit_counts(Fields& f, AnyCounts& c) {
+    f("progress.updates", c.updates);
+    f("progress.loss_scale", c.loss_scale);
+    f("progress.steps_at_scale", c.steps_at_scale);
+}
+
 constexpr const char* kStateRows = "progress.state_rows";
 constexpr const char* kStatePrefix = "state.";
 
@@ -64,14 +74,17 @@ TrainerSpec trainer_spec_from(const Metadata& metadata) {
 }
 
 TrainingState Trainer::save() const {
-    const Impl& m = *impl_;
+    Impl& m = *impl_;
     TrainingState saved;
     saved.tensors = m.network.read_parameters(m.stream);
     for (HostTensor& t : m.optimizer.read(m.stream)) saved.tensors.push_back(std::move(t));
     saved.metadata = to_metadata(m.spec);
     model::FieldWriter writer(saved.metadata);
-    visit_progress(writer, m.progress);
-    writer(kUpdates, m.optimizer.updates());
+    Progress progress = m.progress;
+    if (m.queued[m.last].waiting) Impl::count(m.queued[m.last].read(), progress);
+    visit_progress(writer, progress);
+    const UpdateCounts counts = m.optimizer.counts(m.stream);
+    visit_counts(writer, counts);
     writer(kStateRows, m.state ? m.state->batch() : std::int64_t{0});
     if (m.state)
         for (HostTensor& t : m.state->read(m.stream)) {
@@ -85,12 +98,13 @@ void Trainer::restore(const TrainingState& saved) {
     Impl& m = *impl_;
     const model::FieldReader reader(saved.metadata);
     Progress progress;
-    std::int64_t updates = 0, rows = 0;
+    UpdateCounts counts;
+    std::int64_t rows = 0;
     visit_progress(reader, progress);
-    reader(kUpdates, updates);
+    visit_counts(reader, counts);
     reader(kStateRows, rows);
     for (std::int64_t n :
-         {progress.step, progress.epoch, progress.window, progress.skipped, progress.skipped_in_a_row, updates, rows})
+         {progress.step, progress.epoch, progress.window, progress.skipped, progress.skipped_in_a_row, rows})
         require(n >= 0, "progress", n, "must not be negative");
 
     std::optional<NetworkState> state;
@@ -105,10 +119,11 @@ void Trainer::restore(const TrainingState& saved) {
         state.emplace(m.network.make_state(rows));
         state->write(tensors, m.stream);
     }
-    m.optimizer.write(saved.tensors, updates, m.stream);
+    m.optimizer.write(saved.tensors, counts, m.stream);
     m.network.write_parameters(saved.tensors, m.stream);
     m.state = std::move(state);
     m.progress = progress;
+    for (QueuedStep& step : m.queued) step.waiting = false;
 }
 
 }  // namespace rondo

@@ -41,4 +41,20 @@ private:
     std::shared_ptr<Backend> backend_;
 };
 
+/// A stream of one's own on a device: work queued there can run beside other streams' and be recorded. Freed with it,
+/// once its work is done.
+class RONDO_API DeviceStream {
+public:
+    explicit DeviceStream(Device device);
+    ~DeviceStream();
+    DeviceStream(const DeviceStream&) = delete;
+    DeviceStream& operator=(const DeviceStream&) = delete;
+
+    operator Stream() const noexcept { return stream_; }
+
+private:
+    Device device_;
+    Stream stream_;
+};
+
 }  // namespace rondo

@@ -92,7 +92,7 @@ struct NetworkSpec {
     friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
 };
 
-/// A tensor of the parameter array, and at the same place of the gradient's and of each optimizer moment's.
+/// A tensor of the parameter array (in Precision::accumulate: values may be stored in 16 bits, parameters are not), and at the same place of the gradient's and of each optimizer moment's.
 struct NetworkParameter {
     std::string name;
     Shape shape;
@@ -143,6 +143,7 @@ public:
 
     std::int64_t batch() const noexcept;
     void zero(Stream stream);
+    View array() noexcept;  ///< the device memory that holds them all; i32 stands for any four bytes
     /// The states by name ("rnn.h_l0" [B,H]). Waits for the stream.
     std::vector<HostTensor> read(Stream stream) const;
     /// The reverse. Throws Error on a missing tensor or another shape or type.
@@ -187,19 +188,42 @@ public:
     /// All of them, by name. Throws Error on a missing tensor or another shape or type; other tensors are ignored.
     void write_parameters(std::span<const HostTensor> tensors, Stream stream);
 
-    // Running.
+    // Running. These three copy what changes from step to step to the device; what they are given may change as soon as
+    // they return.
+    /// The inputs of the next forward, as NetworkSpec::inputs; ids are checked against the classes of their readers.
+    /// Throws Error on shapes that do not fit.
+    void feed(std::span<const Sequence> inputs, Mode mode, Stream stream);
     /// What dropout draws from: (seed, step); set a new step before every training forward.
     void set_random(RandomState random, Stream stream);
-    /// Everything but the losses. inputs: as NetworkSpec::inputs; ids are checked against the classes of their readers.
-    /// from: the carried states to begin with, null for zero. Throws Error on shapes that do not fit.
-    void forward(std::span<const Sequence> inputs, Mode mode, const NetworkState* from, Stream stream);
-    /// The losses of steps from `begin`, and after a training forward their gradients, reduced.
-    void loss(Reduction reduction, std::int64_t begin, Stream stream);
+    /// How the next loss is reduced: over the steps from `begin`. After feed.
+    void set_loss(Reduction reduction, std::int64_t begin, Stream stream);
+
+    // These three only queue work that reads device memory: they can be captured in a graph (once a step with the same
+    // extents has run), and replayed after each feed, set_random and set_loss of the same extents and `begin`.
+    /// Everything but the losses. from: the carried states to begin with, null for zero.
+    void forward(const NetworkState* from, Stream stream);
+    /// The losses, and after a training forward their gradients, reduced.
+    void loss(Stream stream);
     /// Gradients of the reduced loss with respect to all parameters, overwritten or added to.
     /// Throws Error (state) unless a training forward and its loss came just before.
     void backward(bool accumulate, Stream stream);
+    /// For whoever replays a captured forward, loss and backward: they count as called.
+    void replayed() noexcept;
+
+    /// feed, then forward.
+    void forward(std::span<const Sequence> inputs, Mode mode, const NetworkState* from, Stream stream);
+    /// set_loss, then loss.
+    void loss(Reduction reduction, std::int64_t begin, Stream stream);
     /// The last loss. Waits for the stream.
     LossValue read_loss(Stream stream);
+
+    // The same in parts, for who does not want to wait: value = Σ loss_sums[n]·loss_weights[n].
+    ConstView loss_sums() const noexcept;                   ///< one a node, in device memory
+    std::span<const double> loss_weights() const noexcept;  ///< one a node, of the last set_loss
+    std::int64_t loss_counted() const noexcept;             ///< LossValue::counted of the last set_loss
+    /// In device memory: what the losses' gradients are multiplied by beside their reduction, 1 until somebody (an
+    /// Optimizer, for f16) changes it. Gradients of parameters carry it.
+    double* loss_scale() noexcept;
 
     /// A value of the last forward, in device memory; gone after loss() in training where its gradient took its place.
     ConstView value(std::string_view name) const;
@@ -214,6 +238,9 @@ public:
     /// The states as they stood after `step` steps of the last forward (0: initial). After an inference forward only
     /// its last step. `to` may be what forward began from.
     void keep_state(std::int64_t step, NetworkState& to, Stream stream) const;
+
+    /// Names the plan of the last feed and the memory it lies in: what was captured under it may be replayed under it.
+    std::uint64_t plan_id() const noexcept;
 
     /// Buffers of the last planned extent and parameters as a table for people.
     std::string to_string() const;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "rondo/network.hpp"
+#include "rondo/update_plan.hpp"
 
 namespace rondo {
 
@@ -51,15 +52,26 @@ struct ScheduleSpec {
 ///   tensor_norm  the same for each tensor on its own
 ///   value        each element clamped to ±limit
 struct ClipSpec {
-    enum class Kind { none, norm, tensor_norm, value };
+    using Kind = ClipKind;
     Kind kind = Kind::none;
     double limit = 0;
     friend bool operator==(const ClipSpec&, const ClipSpec&) = default;
 };
 
+/// Gradients in f16 underflow below 6e-8; the loss is multiplied by a scale before it is differentiated, and the
+/// gradient divided by it where parameters are updated. The scale is multiplied by `growth` after `interval` updates
+/// with finite gradients, by `backoff` (and the update skipped) when one is not finite. Other types need none.
+struct LossScaleSpec {
+    double initial = 65536;
+    double growth = 2, backoff = 0.5;
+    std::int64_t interval = 2000;
+    friend bool operator==(const LossScaleSpec&, const LossScaleSpec&) = default;
+};
+
 RONDO_API void validate(const OptimizerSpec& spec);
 RONDO_API void validate(const ScheduleSpec& spec);
 RONDO_API void validate(const ClipSpec& spec);
+RONDO_API void validate(const LossScaleSpec& spec);
 
 /// Pure. Throws Error on a schedule that is not valid.
 RONDO_API double learning_rate(const ScheduleSpec& spec, std::int64_t step, std::int64_t epoch);
@@ -74,53 +86,51 @@ RONDO_API ScheduleSpec::Kind parse_schedule(std::string_view word);
 RONDO_API ClipSpec::Kind parse_clip(std::string_view word);
 RONDO_API Reduction parse_reduction(std::string_view word);
 
-/// The moments of a network's parameters, and the update. One array for each moment, laid out as the parameters.
-/// Belongs to its network, which must outlive it, and to the network's thread; work is queued on the stream given.
+/// What the last update found and did.
+struct UpdateReport {
+    double norm = 0;     ///< of all gradients, before clipping and without the loss scale
+    bool finite = true;  ///< false: no parameter changed
+    bool clipped = false;
+    double loss_scale = 1;  ///< that the gradient was made with
+};
+
+/// Clips a network's gradients and updates its parameters. Holds the moments: one array for each, laid out as the
+/// parameters. Belongs to its network, which must outlive it, and to the network's thread; work is queued on the stream
+/// given.
 class RONDO_API Optimizer {
 public:
-    /// Throws Error when the spec is not valid.
-    Optimizer(Network& network, OptimizerSpec spec);
+    /// Throws Error when a spec is not valid. A network in f16 gets a loss scale.
+    Optimizer(Network& network, OptimizerSpec spec, ClipSpec clip = {}, LossScaleSpec loss_scale = {});
     ~Optimizer();
     Optimizer(Optimizer&&) noexcept;
     Optimizer& operator=(Optimizer&&) noexcept;
 
     const OptimizerSpec& spec() const noexcept;
+    const ClipSpec& clip() const noexcept;
 
-    /// One update with gradient_scale · gradient. skip: nothing is changed, and the update does not count.
-    void update(double learning_rate, double gradient_scale, bool skip, Stream stream);
+    /// Of the updates from now on.
+    void set_learning_rate(double rate, Stream stream);
+    /// Measures the gradients, decides, and updates; the gradients are read and not changed. Where they are not finite
+    /// nothing is changed and the update does not count. Reads device memory only: it can be captured and replayed.
+    void update(Stream stream);
+    /// Of the last update. Waits for the stream.
+    UpdateReport report(Stream stream) const;
+    /// The same in device memory.
+    const UpdateFindings* findings() const noexcept;
 
-    std::int64_t updates() const noexcept;  ///< done, without the skipped
     /// "optimizer.first.NAME" and "optimizer.second.NAME" for each parameter and moment. Waits for the stream.
     std::vector<HostTensor> read(Stream stream) const;
-    void write(std::span<const HostTensor> tensors, std::int64_t updates, Stream stream);
+    /// Updates done, without the skipped, and the loss scale. Waits for the stream.
+    UpdateCounts counts(Stream stream) const;
+    /// Goes on from there. Throws Error on tensors that are missing or do not fit.
+    void write(std::span<const HostTensor> tensors, const UpdateCounts& counts, Stream stream);
 
 private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
 
-/// What clipping found and did.
-struct GradientReport {
-    double norm = 0;     ///< of all gradients, before clipping
-    bool finite = true;  ///< false: nothing was clipped, and the gradients must not be used
-    bool clipped = false;
-    double scale = 1;  ///< the update must multiply gradients by this (norm); other kinds are applied in place
-};
-
-/// Measures the gradients of a network and clips them. Waits for the stream, to read the norm.
-class RONDO_API GradientClipper {
-public:
-    /// The network must outlive it. Throws Error when the spec is not valid.
-    GradientClipper(Network& network, ClipSpec spec);
-    ~GradientClipper();
-    GradientClipper(GradientClipper&&) noexcept;
-    GradientClipper& operator=(GradientClipper&&) noexcept;
-
-    GradientReport clip(Stream stream);
-
-private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
-};
+/// What findings() say, once they are on the host.
+inline UpdateReport report_of(const UpdateFindings& f) { return {f.norm, f.finite != 0, f.clipped != 0, f.loss_scale}; }
 
 }  // namespace rondo

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct TrainerSpec {
     OptimizerSpec optimizer{};
     ScheduleSpec schedule{};
     ClipSpec clip{};
+    LossScaleSpec loss_scale{};  ///< networks in f16
     Reduction reduction = Reduction::mean;
     /// Truncated BPTT (k1, k2): every `window` steps the last `history` steps are recomputed with the present weights
     /// from the state kept at their start, the losses of the newest `window` steps are taken, and gradients flow
@@ -42,6 +44,7 @@ struct StepMetrics {
     std::int64_t tokens = 0;   ///< targets (squared error: elements) it is over
     double gradient_norm = 0;  ///< before clipping
     double learning_rate = 0;
+    double loss_scale = 1;  ///< 1 but in f16
     bool clipped = false;
     bool skipped = false;    ///< the gradient was not finite: no parameter changed
     bool epoch_end = false;  ///< this was the last window of the streams
@@ -63,9 +66,13 @@ struct TrainingState {
     Metadata metadata;
 };
 
-/// Trains a network. A step is five verbs: forward, loss, backward, clip, update.
+/// Trains a network. A step is four verbs: forward, loss, backward, update (which clips).
 /// Belongs to its network, which must outlive it, and to the network's thread; all work is queued on the one stream
-/// given, and a step waits for it once or twice to read the loss and the gradient's norm.
+/// given. On a stream that can be recorded (any but CUDA's legacy default stream; DeviceStream makes one) a step whose
+/// extents have been seen before is a replay of a recording. A step needs nothing from the host but its inputs: queue()
+/// prepares the next one while the device works, and the metrics come a step later.
+///
+/// After a step whose loss was not finite the carried state is zero.
 class RONDO_API Trainer {
 public:
     /// Throws Error when the spec is not valid.
@@ -87,6 +94,12 @@ public:
     /// start of an epoch. The network's inputs must be (tokens, targets), both i32. All calls of an epoch must be given
     /// the same streams.
     StepMetrics step(const TokenStreams& streams);
+
+    /// Queues such a step, and returns the metrics of the one before it: none for the first, or where finish() took
+    /// them. A device that runs everything at once returns those of this very step.
+    std::optional<StepMetrics> queue(const TokenStreams& streams);
+    /// Waits for the step that was queued last and returns its metrics, once.
+    std::optional<StepMetrics> finish();
 
     /// Truncated BPTT over long sequences, state zero at their start: one step for each window, reported to `each`
     /// when that is not null. All inputs have the same T. Returns the last step's metrics.

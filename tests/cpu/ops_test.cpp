@@ -53,8 +53,9 @@ TYPED_TEST(Ops, CrossEntropyAndItsGradient) {
             std::vector<T> gradient(size, static_cast<T>(kNan));
             double loss = 0.25;
             std::int64_t counted = 3;
-            CrossEntropy args{kDType<T>, c.rows,          c.classes, logits.data(), targets.data(), &loss,
-                              &counted,  gradient.data(), 0.5};
+            const double scale = 0.25, loss_scale = 2;
+            CrossEntropy args{kDType<T>, c.rows,   c.classes,       logits.data(), targets.data(),
+                              &loss,     &counted, gradient.data(), &scale,        &loss_scale};
             device.backend().cross_entropy(args, kStream);
 
             long double expected = 0.25L;
@@ -103,7 +104,7 @@ TYPED_TEST(Ops, CrossEntropyShowsNanAndRefusesTargets) {
     std::vector<std::int32_t> targets{3};
     double loss = 0;
     std::int64_t counted = 0;
-    CrossEntropy args{kDType<T>, 1, 40, logits.data(), targets.data(), &loss, &counted, nullptr, 1};
+    CrossEntropy args{kDType<T>, 1, 40, logits.data(), targets.data(), &loss, &counted, nullptr};
     device.backend().cross_entropy(args, kStream);
     EXPECT_TRUE(std::isnan(loss));
     targets[0] = 40;
@@ -121,9 +122,9 @@ TYPED_TEST(Ops, LossesHaveTheSameBitsOnAnyNumberOfThreads) {
         Device device = Device::cpu(threads);
         double loss = 0, error = 0, norm = 0;
         std::int64_t counted = 0;
-        device.backend().cross_entropy(
-            {kDType<T>, rows, classes, logits.data(), ids.data(), &loss, &counted, nullptr, 1}, kStream);
-        device.backend().squared_error(kDType<T>, logits.data(), target.data(), rows * classes, &error, nullptr, 1,
+        device.backend().cross_entropy({kDType<T>, rows, classes, logits.data(), ids.data(), &loss, &counted, nullptr},
+                                       kStream);
+        device.backend().squared_error({kDType<T>, rows * classes, logits.data(), target.data(), &error, nullptr},
                                        kStream);
         device.backend().sum_of_squares(kDType<T>, logits.data(), rows * classes, &norm, false, kStream);
         cross.push_back(loss);
@@ -142,7 +143,9 @@ TYPED_TEST(Ops, SquaredError) {
         const std::vector<T> p = uniforms<T>(3, 1001), y = uniforms<T>(4, 1001);
         std::vector<T> gradient(1001);
         double loss = 1;
-        device.backend().squared_error(kDType<T>, p.data(), y.data(), 1001, &loss, gradient.data(), 0.25, kStream);
+        const double scale = 0.125, loss_scale = 2;
+        device.backend().squared_error(
+            {kDType<T>, 1001, p.data(), y.data(), &loss, gradient.data(), &scale, &loss_scale}, kStream);
         long double expected = 1;
         for (std::size_t i = 0; i < p.size(); ++i) {
             const double d = static_cast<double>(p[i]) - static_cast<double>(y[i]);
@@ -151,8 +154,8 @@ TYPED_TEST(Ops, SquaredError) {
         }
         EXPECT_NEAR(loss, static_cast<double>(expected), 1e-12 * loss);
         std::vector<T> in_place = p;
-        device.backend().squared_error(kDType<T>, in_place.data(), y.data(), 1001, &loss, in_place.data(), 0.25,
-                                       kStream);
+        device.backend().squared_error(
+            {kDType<T>, 1001, in_place.data(), y.data(), &loss, in_place.data(), &scale, &loss_scale}, kStream);
         EXPECT_EQ(in_place, gradient);
     }
 }
@@ -175,19 +178,20 @@ TYPED_TEST(Ops, EmbeddingTakesRowsAndAddsTheirGradientsInOrder) {
                 dout[static_cast<std::size_t>(r * cols + i)];
     for (Device device : cpu_devices()) {
         std::vector<T> out(dout.size()), gradient = before;
-        device.backend().embedding_forward(kDType<T>, out.data(), table.data(), ids.data(), rows, cols, kStream);
+        device.backend().embedding_forward(kDType<T>, out.data(), kDType<T>, table.data(), ids.data(), rows, cols,
+                                           kStream);
         for (std::int64_t r = 0; r < rows; ++r)
             EXPECT_TRUE(std::equal(&out[static_cast<std::size_t>(r * cols)],
                                    &out[static_cast<std::size_t>(r * cols)] + cols,
                                    &table[static_cast<std::size_t>(ids[static_cast<std::size_t>(r)] * cols)]));
-        device.backend().embedding_backward(kDType<T>, gradient.data(), dout.data(), ids.data(), rows, cols, classes,
-                                            kStream);
+        device.backend().embedding_backward(kDType<T>, gradient.data(), kDType<T>, dout.data(), ids.data(), rows, cols,
+                                            classes, kStream);
         EXPECT_EQ(gradient, expected) << device.description();  // the same order, so the same bits
     }
     ids[7] = static_cast<std::int32_t>(classes);
     std::vector<T> gradient = before;
-    EXPECT_THROW(Device::cpu(1).backend().embedding_backward(kDType<T>, gradient.data(), dout.data(), ids.data(), rows,
-                                                             cols, classes, kStream),
+    EXPECT_THROW(Device::cpu(1).backend().embedding_backward(kDType<T>, gradient.data(), kDType<T>, dout.data(),
+                                                             ids.data(), rows, cols, classes, kStream),
                  Error);
     EXPECT_EQ(gradient, before);
 }
@@ -225,7 +229,7 @@ TYPED_TEST(Ops, DropoutFollowsTheMask) {
             }
 }
 
-// ---- norms, scaling, clamping
+// ---- sums of whole arrays
 
 TYPED_TEST(Ops, SumOfSquares) {
     using T = TypeParam;
@@ -251,21 +255,36 @@ TYPED_TEST(Ops, SumOfSquares) {
         }
 }
 
-TYPED_TEST(Ops, ScaleAndClamp) {
+TYPED_TEST(Ops, LargestAndAdd) {
     using T = TypeParam;
     for (Device device : cpu_devices()) {
-        const std::vector<T> x = uniforms<T>(8, 40001, 3);
-        std::vector<T> scaled = x, clamped = x;
-        clamped[5] = static_cast<T>(kNan);
-        device.backend().scale(kDType<T>, scaled.data(), 40001, 0.3, kStream);
-        device.backend().clamp(kDType<T>, clamped.data(), 40001, 0.7, kStream);
+        const std::vector<T> x = uniforms<T>(8, 40001, 3), y = uniforms<T>(9, 40001, 3);
+        std::vector<T> sum = x;
+        device.backend().add(kDType<T>, sum.data(), y.data(), 40001, kStream);
+        T most = 0;
         for (std::size_t i = 0; i < x.size(); ++i) {
-            ASSERT_EQ(scaled[i], x[i] * static_cast<T>(0.3));
-            if (i == 5)
-                ASSERT_TRUE(std::isnan(clamped[i]));
-            else
-                ASSERT_EQ(clamped[i], std::clamp(x[i], static_cast<T>(-0.7), static_cast<T>(0.7)));
+            ASSERT_EQ(sum[i], x[i] + y[i]);
+            most = std::max(most, std::abs(sum[i]));
         }
+        double largest = -1;
+        device.backend().largest(kDType<T>, sum.data(), 40001, &largest, kStream);
+        EXPECT_EQ(largest, static_cast<double>(most));
+        sum[7] = static_cast<T>(kNan);
+        device.backend().largest(kDType<T>, sum.data(), 40001, &largest, kStream);
+        EXPECT_TRUE(std::isnan(largest));
+        device.backend().largest(kDType<T>, sum.data(), 0, &largest, kStream);
+        EXPECT_EQ(largest, 0);
+    }
+}
+
+TEST(OpsOfBytes, ZeroesUnlessFinite) {
+    const Device device = Device::cpu(1);
+    Backend& backend = device.backend();
+    for (double value : {1.0, kNan, -std::numeric_limits<double>::infinity()}) {
+        std::vector<float> p(5, 3.0f);
+        const double values[] = {0, value, 2};
+        backend.zero_unless_finite(p.data(), 5 * sizeof(float), values, 3, kStream);
+        EXPECT_EQ(p, std::vector<float>(5, std::isfinite(value) ? 3.0f : 0.0f));
     }
 }
 
@@ -277,6 +296,8 @@ TYPED_TEST(Ops, SkippedUpdatesTouchNothing) {
     std::vector<T> p = start, first = start, second = start;
     UpdateScalars scalars;
     scalars.skip = 1;
+    const UpdateRange all{0, 100, 0.1, 0};
+    const double factor = 1;
     for (Update::Rule rule : {Update::Rule::sgd, Update::Rule::adam, Update::Rule::adamw}) {
         Update update;
         update.rule = rule;
@@ -287,7 +308,9 @@ TYPED_TEST(Ops, SkippedUpdatesTouchNothing) {
         update.first = first.data();
         update.second = second.data();
         update.scalars = &scalars;
-        update.weight_decay = 0.1;
+        update.ranges = &all;
+        update.range_count = 1;
+        update.factors = &factor;
         Device::cpu(1).backend().update(update, kStream);
     }
     EXPECT_EQ(p, start);

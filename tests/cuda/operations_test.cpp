@@ -205,7 +205,7 @@ TEST_F(CudaOperationsGpu, LooksUpRowsAndAddsTheirGradients) {
     for (const DType type : kTypes)
         for (const std::int64_t cols : {1, 5, 8, 130}) {
             const Guarded table = put(type, random.uniforms(kClasses * cols)), out = make(type, kRows * cols);
-            backend().embedding_forward(type, out.data(), table.data(), id_data, kRows, cols, kStream);
+            backend().embedding_forward(type, out.data(), type, table.data(), id_data, kRows, cols, kStream);
             const Tensor rows = out.get(), all = table.get();
             for (std::size_t i = 0; i < rows.size(); ++i) {
                 const auto r = i / static_cast<std::size_t>(cols), c = i % static_cast<std::size_t>(cols);
@@ -226,7 +226,7 @@ TEST_F(CudaOperationsGpu, LooksUpRowsAndAddsTheirGradients) {
                     }
                     if (type != DType::f64) to = static_cast<double>(single);
                 }
-            backend().embedding_backward(type, table.data(), out.data(), id_data, kRows, cols, kClasses, kStream);
+            backend().embedding_backward(type, table.data(), type, out.data(), id_data, kRows, cols, kClasses, kStream);
             const Guarded rounded = put(type, expected);
             EXPECT_EQ(table.get(), rounded.get()) << type << " " << cols;
             EXPECT_TRUE(table.intact());
@@ -244,8 +244,8 @@ TEST_F(CudaOperationsGpu, AddsMoreRowsThanASortTakes) {
     }
     const Guarded device_ids = put_ids(ids), table = put(DType::f64, Tensor(kClasses, 0.0)),
                   ones = put(DType::f64, Tensor(kRows, 1.0));
-    backend().embedding_backward(DType::f64, table.data(), ones.data(), static_cast<std::int32_t*>(device_ids.data()),
-                                 kRows, 1, kClasses, kStream);
+    backend().embedding_backward(DType::f64, table.data(), DType::f64, ones.data(),
+                                 static_cast<std::int32_t*>(device_ids.data()), kRows, 1, kClasses, kStream);
     EXPECT_EQ(table.get(), counts);
 }
 
@@ -260,7 +260,8 @@ TEST_F(CudaOperationsGpu, CrossEntropyAndItsGradient) {
                 for (std::int64_t r = 0; r < kRows; ++r)
                     targets.push_back(r == 2 ? -1 : static_cast<std::int32_t>(random.below(classes)));
                 const Guarded device_targets = put_ids(targets), loss = put_doubles({0.5}),
-                              counted = put(DType::i64, {3}), gradient = make(type, kRows * classes);
+                              counted = put(DType::i64, {3}), scales = put_doubles({0.125, 2}),
+                              gradient = make(type, kRows * classes);
                 const Tensor x = logits.get();
                 double expected = 0.5;
                 Tensor dx(x.size(), 0.0);
@@ -284,7 +285,8 @@ TEST_F(CudaOperationsGpu, CrossEntropyAndItsGradient) {
                 a.loss = static_cast<double*>(loss.data());
                 a.counted = static_cast<std::int64_t*>(counted.data());
                 a.dlogits = gradient.data();
-                a.scale = 0.25;
+                a.scale = static_cast<const double*>(scales.data());
+                a.loss_scale = a.scale + 1;
                 backend().cross_entropy(a, kStream);
                 const double unit = unit_roundoff(accumulator_of(type));
                 EXPECT_NEAR(loss.get()[0], expected, 64 * unit * (std::abs(expected) + spread)) << type << classes;
@@ -306,7 +308,8 @@ TEST_F(CudaOperationsGpu, SquaredErrorAndSums) {
         for (const std::int64_t count : {1, 31, 5000, 1200001}) {
             if (count > 5000 && type != DType::f32) continue;
             const Guarded p = put(type, random.uniforms(count)), y = put(type, random.uniforms(count)),
-                          d = make(type, count, Alignment::element), sums = put_doubles({0.25, 7, 9});
+                          d = make(type, count, Alignment::element), sums = put_doubles({0.25, 7, 9, -1}),
+                          scales = put_doubles({0.125, 4});
             const Tensor pv = p.get(), yv = y.get();
             double error = 0.25, squares = 0;
             Tensor expected;
@@ -316,13 +319,17 @@ TEST_F(CudaOperationsGpu, SquaredErrorAndSums) {
                 expected.push_back(2 * 0.5 * (pv[i] - yv[i]));
             }
             auto* const sum = static_cast<double*>(sums.data());
-            backend().squared_error(type, p.data(), y.data(), count, sum, d.data(), 0.5, kStream);
+            const auto* const scale = static_cast<const double*>(scales.data());
+            backend().squared_error({type, count, p.data(), y.data(), sum, d.data(), scale, scale + 1}, kStream);
             backend().sum_of_squares(type, p.data(), count, sum + 1, false, kStream);
             backend().sum_of_squares(type, p.data(), count, sum + 2, true, kStream);
+            backend().largest(type, p.data(), count, sum + 3, kStream);
             const Tensor out = sums.get();
             EXPECT_NEAR(out[0], error, 1e-12 * error);
             EXPECT_NEAR(out[1], squares, 1e-12 * squares);
             EXPECT_NEAR(out[2], 9 + squares, 1e-12 * (9 + squares));
+            EXPECT_EQ(out[3], std::abs(*std::max_element(
+                                  pv.begin(), pv.end(), [](double a, double b) { return std::abs(a) < std::abs(b); })));
             expect_close(d.get(), expected, type, 2, "gradient of the squared error");
             EXPECT_TRUE(d.intact());
         }
@@ -331,22 +338,115 @@ TEST_F(CudaOperationsGpu, SquaredErrorAndSums) {
     EXPECT_FALSE(std::isfinite(sum.get()[0]));
 }
 
-TEST_F(CudaOperationsGpu, ScalesAndClamps) {
+TEST_F(CudaOperationsGpu, LargestKeepsNan) {
+    for (const std::size_t at : {0, 1, 4000}) {
+        Tensor values(5001, 2.0);
+        values[at] = std::numeric_limits<double>::quiet_NaN();
+        const Guarded x = put(DType::bf16, values), most = put_doubles({0});
+        backend().largest(DType::bf16, x.data(), 5001, static_cast<double*>(most.data()), kStream);
+        EXPECT_TRUE(std::isnan(most.get()[0])) << at;
+    }
+}
+
+TEST_F(CudaOperationsGpu, Adds) {
     Random random(10);
     for (const DType type : kTypes)
-        for (const std::int64_t count : {1, 8, 1003}) {
-            const Guarded x = put(type, random.uniforms(count));
-            Tensor expected = x.get();
-            for (double& v : expected) v = std::clamp(2.5 * v, -1.25, 1.25);
-            backend().scale(type, x.data(), count, 2.5, kStream);
-            backend().clamp(type, x.data(), count, 1.25, kStream);
-            expect_close(x.get(), expected, type, 1, "scale and clamp");
-            EXPECT_TRUE(x.intact());
+        for (const std::int64_t count : {1, 8, 1003, 4096}) {
+            const Guarded to = put(type, random.uniforms(count)), from = put(type, random.uniforms(count));
+            Tensor expected = to.get();
+            const Tensor x = from.get();
+            for (std::size_t i = 0; i < x.size(); ++i) expected[i] += x[i];
+            backend().add(type, to.data(), from.data(), count, kStream);
+            expect_close(to.get(), expected, type, 1, "sum");
+            EXPECT_TRUE(to.intact());
         }
-    const Guarded nan = put(DType::f32, {std::numeric_limits<double>::quiet_NaN(), 9});
-    backend().clamp(DType::f32, nan.data(), 2, 1, kStream);
-    EXPECT_TRUE(std::isnan(nan.get()[0]));
-    EXPECT_EQ(nan.get()[1], 1);
+}
+
+TEST_F(CudaOperationsGpu, ZeroesUnlessFinite) {
+    for (double value : {1.0, std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity()}) {
+        const Guarded p = put(DType::f32, Tensor(1001, 3.0)), values = put_doubles({0, 1, value});
+        backend().zero_unless_finite(p.data(), 1001 * 4, static_cast<const double*>(values.data()), 3, kStream);
+        EXPECT_EQ(p.get(), Tensor(1001, std::isfinite(value) ? 3.0 : 0.0));
+        EXPECT_TRUE(p.intact());
+    }
+}
+
+/// 16-bit rows of an f32 table: looked up by rounding, added without.
+TEST_F(CudaOperationsGpu, LooksUpRowsOfAMasterTable) {
+    constexpr std::int64_t kRows = 90, kClasses = 7;
+    Random random(16);
+    std::vector<std::int32_t> ids;
+    for (std::int64_t r = 0; r < kRows; ++r) ids.push_back(static_cast<std::int32_t>(random.below(kClasses)));
+    const Guarded device_ids = put_ids(ids);
+    const auto* id_data = static_cast<const std::int32_t*>(device_ids.data());
+    for (const DType type : {DType::f16, DType::bf16})
+        for (const std::int64_t cols : {1, 8, 33}) {
+            const Guarded table = put(DType::f32, random.uniforms(kClasses * cols)), out = make(type, kRows * cols);
+            backend().embedding_forward(type, out.data(), DType::f32, table.data(), id_data, kRows, cols, kStream);
+            Tensor expected = table.get();
+            const Tensor rows = out.get(), rounded = put(type, expected).get();
+            const auto width = static_cast<std::size_t>(cols);
+            for (std::size_t i = 0; i < rows.size(); ++i)
+                ASSERT_EQ(rows[i], rounded[static_cast<std::size_t>(ids[i / width]) * width + i % width]);
+            for (std::size_t id = 0; id < kClasses; ++id)
+                for (std::size_t c = 0; c < width; ++c) {
+                    float sum = static_cast<float>(expected[id * width + c]);
+                    for (std::size_t r = 0; r < kRows; ++r)
+                        if (static_cast<std::size_t>(ids[r]) == id) sum += static_cast<float>(rows[r * width + c]);
+                    expected[id * width + c] = static_cast<double>(sum);
+                }
+            backend().embedding_backward(DType::f32, table.data(), type, out.data(), id_data, kRows, cols, kClasses,
+                                         kStream);
+            EXPECT_EQ(table.get(), expected) << type << " " << cols;
+            EXPECT_TRUE(table.intact() && out.intact());
+        }
+}
+
+TEST_F(CudaOperationsGpu, PlansUpdatesAsTheCpuDoes) {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    for (const ClipKind clip : {ClipKind::none, ClipKind::norm, ClipKind::tensor_norm, ClipKind::value})
+        for (const double bad : {0.0, nan})
+            for (const bool scaled : {false, true}) {
+                struct Numbers {
+                    double sums[3], largest, rate, loss_scale, factors[3];
+                    UpdateCounts counts;
+                    UpdateScalars scalars;
+                    UpdateFindings findings;
+                };
+                const Numbers start{{900, 16, 25 + bad}, 28, 0.3, 0, {}, {7, 4, 1}, {}, {}};
+                const auto plan_of = [&](Numbers* n) {
+                    UpdatePlan plan{.clip = clip, .limit = 2, .groups = 3, .sums = n->sums, .largest = &n->largest};
+                    plan.beta1 = 0.9;
+                    plan.beta2 = 0.99;
+                    plan.learning_rate = &n->rate;
+                    plan.scaled = scaled;
+                    plan.interval = 2;
+                    plan.counts = &n->counts;
+                    plan.loss_scale = &n->loss_scale;
+                    plan.scalars = &n->scalars;
+                    plan.factors = n->factors;
+                    plan.findings = &n->findings;
+                    return plan;
+                };
+                Numbers expected = start, out{};
+                plan_update(plan_of(&expected));
+                const Guarded memory = make(DType::f64, sizeof start / 8);
+                backend().upload(memory.data(), &start, sizeof start, kStream);
+                backend().plan_update(plan_of(static_cast<Numbers*>(memory.data())), kStream);
+                backend().download(&out, memory.data(), sizeof out, kStream);
+                backend().synchronize(kStream);
+                for (int g = 0; g < 3 && bad == 0; ++g) EXPECT_DOUBLE_EQ(out.factors[g], expected.factors[g]);
+                EXPECT_EQ(out.counts, expected.counts);
+                EXPECT_EQ(out.loss_scale, out.counts.loss_scale);
+                EXPECT_EQ(out.findings.finite, bad == 0 ? 1 : 0);
+                EXPECT_EQ(out.findings.clipped, expected.findings.clipped);
+                EXPECT_EQ(out.scalars.skip, bad == 0 ? 0 : 1);
+                EXPECT_DOUBLE_EQ(out.scalars.bias_correction1, expected.scalars.bias_correction1);
+                EXPECT_DOUBLE_EQ(out.scalars.bias_correction2, expected.scalars.bias_correction2);
+                if (bad == 0) {
+                    EXPECT_DOUBLE_EQ(out.findings.norm, expected.findings.norm);
+                }
+            }
 }
 
 TEST_F(CudaOperationsGpu, UpdatesAsTheCpuDoes) {
@@ -355,6 +455,11 @@ TEST_F(CudaOperationsGpu, UpdatesAsTheCpuDoes) {
         Update::Rule rule;
         double momentum;
         bool nesterov;
+    };
+    struct Numbers {
+        UpdateScalars scalars;
+        UpdateRange ranges[3];
+        double factors[2];
     };
     for (const DType type : {DType::f32, DType::f64})
         for (const Rule rule : {Rule{Update::Rule::sgd, 0, false},
@@ -365,14 +470,18 @@ TEST_F(CudaOperationsGpu, UpdatesAsTheCpuDoes) {
             for (const std::int64_t count : {1, 400, 1001})
                 for (const std::int64_t skip : {0, 1}) {
                     Random random(11);
-                    const UpdateScalars scalars{0.1, 0.5, 0.19, 0.002, skip};
-                    const Guarded on_device = make(DType::i64, sizeof scalars / 8);
-                    backend().upload(on_device.data(), &scalars, sizeof scalars, kStream);
+                    // Ranges end where they like, and one is empty.
+                    const std::int64_t cut = count / 3 + 1 > count ? count : count / 3 + 1;
+                    const Numbers numbers{{0.1, 0.19, 0.002, skip},
+                                          {{0, cut, 0.01, 1}, {cut, cut, 5, 0}, {cut, count, 0, 0}},
+                                          {0.5, 0.25}};
+                    const Guarded on_device = make(DType::i64, sizeof numbers / 8);
+                    backend().upload(on_device.data(), &numbers, sizeof numbers, kStream);
                     Tensor second = random.uniforms(count);
                     for (double& v : second) v = std::abs(v);
                     const Tensor values[] = {random.uniforms(count), random.uniforms(count), random.uniforms(count),
                                              second};
-                    const auto run = [&](const Device& d, const UpdateScalars* s) {
+                    const auto run = [&](const Device& d, const Numbers* n) {
                         std::vector<Tensor> out;
                         std::vector<Guarded> memory;
                         for (const Tensor& v : values) {
@@ -388,10 +497,13 @@ TEST_F(CudaOperationsGpu, UpdatesAsTheCpuDoes) {
                         const bool keeps = rule.rule != Update::Rule::sgd || rule.momentum > 0;
                         u.first = keeps ? memory[2].data() : nullptr;
                         u.second = rule.rule == Update::Rule::sgd ? nullptr : memory[3].data();
-                        u.scalars = s;
+                        u.ranges = n->ranges;
+                        u.range_count = 3;
+                        u.factors = n->factors;
+                        u.scalars = &n->scalars;
+                        u.clamp = skip == 0 && count == 400 ? 0.125 : 0;
                         u.momentum = rule.momentum;
                         u.nesterov = rule.nesterov;
-                        u.weight_decay = 0.01;
                         d.backend().update(u, kStream);
                         for (const Guarded& m : memory) {
                             out.push_back(m.get());
@@ -399,8 +511,8 @@ TEST_F(CudaOperationsGpu, UpdatesAsTheCpuDoes) {
                         }
                         return out;
                     };
-                    const auto out = run(device(), static_cast<const UpdateScalars*>(on_device.data()));
-                    const auto expected = run(cpu, &scalars);
+                    const auto out = run(device(), static_cast<const Numbers*>(on_device.data()));
+                    const auto expected = run(cpu, &numbers);
                     for (std::size_t i = 0; i < out.size(); ++i) expect_close(out[i], expected[i], type, 16, "update");
                     if (skip != 0) {
                         EXPECT_EQ(out[0], expected[0]);

@@ -1,17 +1,14 @@
 /// Order, repetition and capture: clips inside the recurrence, the same bits every time, several streams, CUDA graphs.
-#include <cuda_runtime_api.h>
+#include <numeric>
 
 #include "cuda/on_gpu.hpp"
-#include "cuda/stream.hpp"
-#include "device/check.hpp"
+#include "rondo/device.hpp"
 #include "support/cases.hpp"
 #include "support/compare.hpp"
 #include "support/harness.hpp"
 
 namespace rondo::test {
 namespace {
-
-using device::check;
 
 class CudaStreamsGpu : public GpuTest {};
 
@@ -71,11 +68,11 @@ TEST_F(CudaStreamsGpu, StreamsDoNotDisturbEachOther) {
     const std::vector<Case> cases = stack_cases(9);
     for (std::size_t i = 0; i + 2 < cases.size(); i += 3) {
         std::vector<std::unique_ptr<RnnHarness>> harnesses;
-        std::vector<std::unique_ptr<cuda::OwnedStream>> streams;
+        std::vector<std::unique_ptr<DeviceStream>> streams;
         std::vector<std::vector<std::byte>> alone;
         for (std::size_t k = i; k < i + 3; ++k) {
             harnesses.push_back(std::make_unique<RnnHarness>(device(), make_problem(cases[k], Precision::bf16())));
-            streams.push_back(std::make_unique<cuda::OwnedStream>(0));
+            streams.push_back(std::make_unique<DeviceStream>(device()));
             harnesses.back()->run();
             alone.push_back(harnesses.back()->bits());
             harnesses.back()->poison_outputs();
@@ -91,11 +88,16 @@ TEST_F(CudaStreamsGpu, AStepIsCapturedAndReplayed) {
     for (const Precision precision : {Precision::f32(), Precision::bf16()})
         for (const Case& c : stack_cases(4)) {
             RnnHarness harness(device(), make_problem(c, precision));
-            const cuda::OwnedStream stream(0);
+            const DeviceStream stream(device());
             const std::int64_t count = harness.plan.parameter_count;
-            const UpdateScalars scalars{0.05, 1, 1, 1, 0};
-            Guarded on_device(device(), DType::i64, sizeof scalars / 8, Alignment::cache_line);
-            backend().upload(on_device.data(), &scalars, sizeof scalars, stream);
+            const struct Numbers {
+                UpdateScalars scalars;
+                UpdateRange all;
+                double factor;
+            } numbers{{0.05, 1, 1, 0}, {0, count, 0, 0}, 1};
+            Guarded on_device(device(), DType::i64, sizeof numbers / 8, Alignment::cache_line);
+            backend().upload(on_device.data(), &numbers, sizeof numbers, stream);
+            const auto* const there = static_cast<const Numbers*>(on_device.data());
             Tensor parameters = harness.parameters->get();
             for (double& v : parameters)
                 if (std::isnan(v)) v = 0;  // between the tensors, which an update walks over
@@ -103,7 +105,10 @@ TEST_F(CudaStreamsGpu, AStepIsCapturedAndReplayed) {
             update.count = count;
             update.parameters = harness.parameters->data();
             update.gradients = harness.dparameters->data();
-            update.scalars = static_cast<const UpdateScalars*>(on_device.data());
+            update.ranges = &there->all;
+            update.range_count = 1;
+            update.factors = &there->factor;
+            update.scalars = &there->scalars;
             const auto step = [&] {
                 run_on_stream(harness, stream);
                 backend().update(update, stream);
@@ -117,16 +122,9 @@ TEST_F(CudaStreamsGpu, AStepIsCapturedAndReplayed) {
             };
             const std::vector<std::byte> expected = three_steps(step);
 
-            cudaGraph_t graph = nullptr;
-            cudaGraphExec_t executable = nullptr;
-            check(cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeThreadLocal), "begin");
-            step();
-            check(cudaStreamEndCapture(stream.handle(), &graph), "end");
-            check(cudaGraphInstantiate(&executable, graph, 0), "instantiate");
-            EXPECT_EQ(three_steps([&] { check(cudaGraphLaunch(executable, stream.handle()), "launch"); }), expected)
-                << c.name;
-            check(cudaGraphExecDestroy(executable), "destroy");
-            check(cudaGraphDestroy(graph), "destroy");
+            void* const recording = backend().record(stream, step);
+            EXPECT_EQ(three_steps([&] { backend().replay(recording, stream); }), expected) << c.name;
+            backend().free_recording(recording);
         }
 }
 
@@ -134,18 +132,44 @@ TEST_F(CudaStreamsGpu, AnUnknownStreamIsNotCaptured) {
     const Case c = single_layer_cases()[0];
     RnnHarness harness(device(), make_problem(c));
     harness.run();  // on another stream
-    const cuda::OwnedStream stream(0);
-    cudaGraph_t graph = nullptr;
-    check(cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeRelaxed), "begin");
+    const DeviceStream stream(device());
     try {
-        run_on_stream(harness, stream);
+        backend().record(stream, [&] { run_on_stream(harness, stream); });
         ADD_FAILURE() << "a workspace was allocated while capturing";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::state) << error.what();
     }
-    check(cudaStreamEndCapture(stream.handle(), &graph), "end");
-    check(cudaGraphDestroy(graph), "destroy");
-    harness.run();
+    run_on_stream(harness, stream);  // the stream is as it was before
+    backend().synchronize(stream);
+}
+
+TEST_F(CudaStreamsGpu, WhatCannotBeReplayedIsRefusedWhileRecording) {
+    const DeviceStream stream(device());
+    double number = 1;
+    const Guarded to(device(), DType::f64, 1, Alignment::cache_line);
+    backend().upload(to.data(), &number, sizeof number, stream);
+    try {
+        backend().record(stream, [&] { backend().upload(to.data(), &number, sizeof number, stream); });
+        ADD_FAILURE() << "an upload was recorded";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::state) << error.what();
+    }
+    EXPECT_FALSE(backend().can_record({}));
+    EXPECT_THROW(backend().record({}, [] {}), Error);
+}
+
+/// An upload takes its bytes at once, however many there are.
+TEST_F(CudaStreamsGpu, UploadsMayBeChangedAtOnce) {
+    const DeviceStream stream(device());
+    constexpr std::int64_t kCount = 700001;  // more than the staging holds
+    const Guarded to(device(), DType::i64, kCount, Alignment::cache_line);
+    std::vector<std::int64_t> numbers(kCount), back(kCount);
+    std::iota(numbers.begin(), numbers.end(), 5);
+    backend().upload(to.data(), numbers.data(), kCount * sizeof(std::int64_t), stream);
+    std::fill(numbers.begin(), numbers.end(), -1);
+    backend().download(back.data(), to.data(), kCount * sizeof(std::int64_t), stream);
+    backend().synchronize(stream);
+    for (std::int64_t i = 0; i < kCount; ++i) ASSERT_EQ(back[static_cast<std::size_t>(i)], i + 5);
 }
 
 }  // namespace

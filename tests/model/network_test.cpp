@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "model/gradient_check.hpp"
+#include "rondo/language_model.hpp"
 
 namespace rondo {
 namespace {
@@ -400,7 +401,20 @@ TEST(Network, RefusesDescriptionsThatMakeNoSense) {
     refused("ties = linear.none", [](auto& s) { s.ties = {{"linear.none", "embedding.weight"}}; });
     refused("linear.weight = [6, 3]", [](auto& s) { s.ties = {{"linear.weight", "embedding.weight"}}; });
     refused("rnn.weight_ih_l0", [](auto& s) { s.ties = {{"rnn.weight_ih_l0", "embedding.weight"}}; });
-    refused("precision = bf16", [](auto& s) { s.precision = Precision::bf16(); });
+    refused("precision = f64", [](auto& s) { s.precision = Precision::bf16(); });  // the stack's is another
+}
+
+TEST(Network, OfSixteenBitsIsRefusedByTheCpu) {
+    for (const Precision precision : {Precision::bf16(), Precision::f16()}) {
+        const NetworkSpec spec = network_spec({.classes = 5, .hidden = 4, .precision = precision});
+        EXPECT_NO_THROW(validate(spec));
+        try {
+            Network(Device::cpu(1), spec);
+            ADD_FAILURE() << "not refused";
+        } catch (const Error& e) {
+            EXPECT_EQ(e.code(), ErrorCode::unsupported) << e.what();
+        }
+    }
 }
 
 }  // namespace

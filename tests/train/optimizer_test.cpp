@@ -31,6 +31,11 @@ void fill_gradients(Network& n, double value) {
     for (const NetworkParameter& p : n.parameters()) std::fill_n(gradients(n) + p.offset, p.shape.size(), value);
 }
 
+void update(Optimizer& optimizer, double rate) {
+    optimizer.set_learning_rate(rate, kStream);
+    optimizer.update(kStream);
+}
+
 struct Sequence4 {
     const char* name;
     OptimizerSpec spec;
@@ -84,13 +89,12 @@ TEST(Optimizer, FollowsPyTorch) {
         std::copy_n(std::array{1.0, -2.0, 0.5}.data(), 3, parameters(network));
         Optimizer optimizer(network, c.spec);
         for (int k = 0; k < 4; ++k) {
-            // The scale is applied as the gradient is read: half of twice is the same.
             const double g[] = {0.3 * (k + 1), -0.2, 0.7 - 0.5 * k};
-            for (int i = 0; i < 3; ++i) gradients(network)[i] = 2 * g[i];
-            optimizer.update(c.rate, 0.5, false, kStream);
+            for (int i = 0; i < 3; ++i) gradients(network)[i] = g[i];
+            update(optimizer, c.rate);
             for (int i = 0; i < 3; ++i) EXPECT_NEAR(parameters(network)[i], c.expected[k][i], 2e-15) << c.name << k;
         }
-        EXPECT_EQ(optimizer.updates(), 4);
+        EXPECT_EQ(optimizer.counts(kStream).updates, 4);
     }
 }
 
@@ -101,13 +105,14 @@ TEST(Optimizer, SkippedUpdatesDoNotCount) {
         Optimizer optimizer(network, c.spec);
         for (int k = 0; k < 4; ++k) {
             std::fill_n(gradients(network), 3, kNan);
-            optimizer.update(c.rate, 1, true, kStream);
+            update(optimizer, c.rate);
+            EXPECT_FALSE(optimizer.report(kStream).finite);
             const double g[] = {0.3 * (k + 1), -0.2, 0.7 - 0.5 * k};
             std::copy_n(g, 3, gradients(network));
-            optimizer.update(c.rate, 1, false, kStream);
+            update(optimizer, c.rate);
             for (int i = 0; i < 3; ++i) EXPECT_NEAR(parameters(network)[i], c.expected[k][i], 2e-15) << c.name << k;
         }
-        EXPECT_EQ(optimizer.updates(), 4);
+        EXPECT_EQ(optimizer.counts(kStream).updates, 4);
     }
 }
 
@@ -116,12 +121,12 @@ TEST(Optimizer, MomentsTravelByName) {
         Network a = make(true), b = make(true);
         Optimizer first(a, c.spec), second(b, c.spec);
         fill_gradients(a, 0.3);
-        first.update(0.1, 1, false, kStream);
+        update(first, 0.1);
         b.write_parameters(a.read_parameters(kStream), kStream);
-        second.write(first.read(kStream), first.updates(), kStream);
+        second.write(first.read(kStream), first.counts(kStream), kStream);
         for (auto [network, optimizer] : {std::pair{&a, &first}, {&b, &second}}) {
             fill_gradients(*network, -0.7);
-            optimizer->update(0.1, 1, false, kStream);
+            update(*optimizer, 0.1);
         }
         for (std::int64_t i = 0; i < a.parameter_count(); ++i) EXPECT_EQ(parameters(a)[i], parameters(b)[i]) << c.name;
         std::vector<HostTensor> moments = first.read(kStream);
@@ -130,7 +135,7 @@ TEST(Optimizer, MomentsTravelByName) {
         if (arrays == 0) continue;
         EXPECT_EQ(moments[0].name, "optimizer.first.l.weight");
         moments.pop_back();
-        EXPECT_THROW(second.write(moments, 1, kStream), Error);
+        EXPECT_THROW(second.write(moments, {1, 1, 0}, kStream), Error);
     }
 }
 
@@ -141,8 +146,8 @@ TEST(Optimizer, MayLeaveBiasesOutOfDecay) {
             for (const NetworkParameter& p : network.parameters())
                 std::fill_n(parameters(network) + p.offset, p.shape.size(), 1.0);
             std::fill_n(gradients(network), network.parameter_count(), 0.0);
-            Optimizer(network, {.rule = rule, .weight_decay = 0.1, .decay_biases = decay})
-                .update(0.5, 1, false, kStream);
+            Optimizer optimizer(network, {.rule = rule, .weight_decay = 0.1, .decay_biases = decay});
+            update(optimizer, 0.5);
             EXPECT_LT(parameters(network)[network.parameter("l.weight").offset + 2], 1);
             EXPECT_EQ(parameters(network)[network.parameter("l.bias").offset] < 1, decay);
         }
@@ -161,66 +166,121 @@ TEST(Optimizer, RefusesWhatMakesNoSense) {
 
 // ---- clipping
 
-struct Gradients {
-    Network network = make(true);
-    explicit Gradients(std::array<double, 4> g) {
-        std::copy_n(g.data(), 3, gradients(network) + network.parameter("l.weight").offset);
-        gradients(network)[network.parameter("l.bias").offset] = g[3];
-    }
-    std::array<double, 4> values() {
-        const auto list = network.read_gradients(kStream);
-        return {list[0].at(0), list[0].at(1), list[0].at(2), list[1].at(0)};
-    }
+/// What an update reads once it has clipped: with SGD at rate 1 parameters of zero become its negative.
+struct Clipped {
+    UpdateReport report;
+    std::array<double, 4> values;  ///< three of l.weight, one of l.bias
 };
+Clipped clip(std::array<double, 4> g, ClipSpec spec, double loss_scale = 1) {
+    Network network = make(true);
+    double* const bias = gradients(network) + network.parameter("l.bias").offset;
+    std::copy_n(g.data(), 3, gradients(network) + network.parameter("l.weight").offset);
+    *bias = g[3];
+    Optimizer optimizer(network, {}, spec);
+    if (loss_scale != 1) optimizer.write({}, {0, loss_scale, 0}, kStream);
+    update(optimizer, 1);
+    EXPECT_EQ(*bias, g[3]) << "the gradient itself is left alone";
+    const auto list = network.read_parameters(kStream);
+    return {optimizer.report(kStream), {-list[0].at(0), -list[0].at(1), -list[0].at(2), -list[1].at(0)}};
+}
 
 TEST(Clip, GlobalNormIsPyTorchsRule) {
-    Gradients g({2, -4, 4, 8});  // norm 10
-    GradientReport report = GradientClipper(g.network, {ClipSpec::Kind::norm, 5}).clip(kStream);
-    EXPECT_EQ(report.norm, 10);
-    EXPECT_EQ(report.scale, 5 / (10 + 1e-6));
-    EXPECT_TRUE(report.clipped && report.finite);
-    report = GradientClipper(g.network, {ClipSpec::Kind::norm, 20}).clip(kStream);
-    EXPECT_EQ(report.scale, 1);
-    EXPECT_FALSE(report.clipped);
-    EXPECT_EQ(g.values(), (std::array{2.0, -4.0, 4.0, 8.0}));
+    Clipped c = clip({2, -4, 4, 8}, {ClipSpec::Kind::norm, 5});  // norm 10
+    EXPECT_EQ(c.report.norm, 10);
+    EXPECT_TRUE(c.report.clipped && c.report.finite);
+    const double scale = 5 / (10 + 1e-6);
+    EXPECT_EQ(c.values, (std::array{2 * scale, -4 * scale, 4 * scale, 8 * scale}));
+    c = clip({2, -4, 4, 8}, {ClipSpec::Kind::norm, 20});
+    EXPECT_FALSE(c.report.clipped);
+    EXPECT_EQ(c.values, (std::array{2.0, -4.0, 4.0, 8.0}));
 }
 
 TEST(Clip, NoneMeasuresOnly) {
-    Gradients g({2, -4, 4, 8});
-    const GradientReport report = GradientClipper(g.network, {}).clip(kStream);
-    EXPECT_EQ(report.norm, 10);
-    EXPECT_EQ(report.scale, 1);
-    EXPECT_FALSE(report.clipped);
+    const Clipped c = clip({2, -4, 4, 8}, {});
+    EXPECT_EQ(c.report.norm, 10);
+    EXPECT_FALSE(c.report.clipped);
+    EXPECT_EQ(c.values, (std::array{2.0, -4.0, 4.0, 8.0}));
 }
 
 TEST(Clip, EachTensorOnItsOwn) {
-    Gradients g({2, -4, 4, 8});  // norms 6 and 8
-    const GradientReport report = GradientClipper(g.network, {ClipSpec::Kind::tensor_norm, 7}).clip(kStream);
-    EXPECT_EQ(report.norm, 10);
-    EXPECT_EQ(report.scale, 1);
-    EXPECT_TRUE(report.clipped);
-    EXPECT_EQ(g.values(), (std::array{2.0, -4.0, 4.0, 8.0 * (7 / (8 + 1e-6))}));
-    EXPECT_FALSE(GradientClipper(g.network, {ClipSpec::Kind::tensor_norm, 7.1}).clip(kStream).clipped);
+    const Clipped c = clip({2, -4, 4, 8}, {ClipSpec::Kind::tensor_norm, 7});  // norms 6 and 8
+    EXPECT_EQ(c.report.norm, 10);
+    EXPECT_TRUE(c.report.clipped);
+    EXPECT_EQ(c.values, (std::array{2.0, -4.0, 4.0, 8.0 * (7 / (8 + 1e-6))}));
+    EXPECT_FALSE(clip({2, -4, 4, 6.9}, {ClipSpec::Kind::tensor_norm, 7}).report.clipped);
 }
 
 TEST(Clip, ByValue) {
-    Gradients g({2, -4, 4, 8});
-    GradientReport report = GradientClipper(g.network, {ClipSpec::Kind::value, 3}).clip(kStream);
-    EXPECT_EQ(report.norm, 10);
-    EXPECT_TRUE(report.clipped);
-    EXPECT_EQ(g.values(), (std::array{2.0, -3.0, 3.0, 3.0}));
-    report = GradientClipper(g.network, {ClipSpec::Kind::value, 3}).clip(kStream);
-    EXPECT_FALSE(report.clipped);
+    const Clipped c = clip({2, -4, 4, 8}, {ClipSpec::Kind::value, 3});
+    EXPECT_EQ(c.report.norm, 10);
+    EXPECT_TRUE(c.report.clipped);
+    EXPECT_EQ(c.values, (std::array{2.0, -3.0, 3.0, 3.0}));
+    EXPECT_FALSE(clip({2, -3, 3, 3}, {ClipSpec::Kind::value, 3}).report.clipped);
 }
 
-TEST(Clip, LeavesGradientsThatAreNotFiniteAlone) {
+TEST(Clip, LimitsAreThoseOfTheUnscaledGradient) {
+    const Clipped by_norm = clip({16, -32, 32, 64}, {ClipSpec::Kind::norm, 5}, 8);
+    EXPECT_EQ(by_norm.report.norm, 10);
+    EXPECT_EQ(by_norm.report.loss_scale, 8);
+    EXPECT_EQ(by_norm.values[3], 8 * (5 / (10 + 1e-6)));
+    const Clipped by_value = clip({16, -32, 32, 64}, {ClipSpec::Kind::value, 3}, 8);
+    EXPECT_TRUE(by_value.report.clipped);
+    EXPECT_EQ(by_value.values, (std::array{2.0, -3.0, 3.0, 3.0}));
+    EXPECT_EQ(clip({16, -32, 32, 64}, {}, 8).values, (std::array{2.0, -4.0, 4.0, 8.0}));
+}
+
+TEST(Clip, GradientsThatAreNotFiniteChangeNothing) {
     for (double bad : {kNan, std::numeric_limits<double>::infinity()})
         for (auto kind : {ClipSpec::Kind::norm, ClipSpec::Kind::tensor_norm, ClipSpec::Kind::value}) {
-            Gradients g({2, bad, 4, 8});
-            const GradientReport report = GradientClipper(g.network, {kind, 1}).clip(kStream);
-            EXPECT_FALSE(report.finite);
-            EXPECT_EQ(g.values()[3], 8);
+            const Clipped c = clip({2, bad, 4, 8}, {kind, 1});
+            EXPECT_FALSE(c.report.finite || c.report.clipped);
+            EXPECT_EQ(c.values, (std::array<double, 4>{}));
         }
+}
+
+TEST(LossScale, BacksOffAndGrows) {
+    UpdateCounts counts{0, 1024, 0};
+    double sum = 1, rate = 0, scale = 0, factor = 0;
+    UpdateScalars scalars;
+    UpdateFindings findings;
+    UpdatePlan plan;
+    plan.sums = &sum;
+    plan.learning_rate = &rate;
+    plan.scaled = true;
+    plan.interval = 3;
+    plan.most = 2048;
+    plan.counts = &counts;
+    plan.loss_scale = &scale;
+    plan.scalars = &scalars;
+    plan.factors = &factor;
+    plan.findings = &findings;
+    const auto step = [&](double gradient) {
+        sum = gradient * gradient;
+        plan_update(plan);
+        EXPECT_EQ(scale, counts.loss_scale);
+        return counts.loss_scale;
+    };
+    EXPECT_EQ(step(1), 1024);
+    EXPECT_EQ(factor, 1.0 / 1024);
+    EXPECT_EQ(step(1), 1024);
+    EXPECT_EQ(step(kNan), 512);  // and the count begins anew
+    EXPECT_EQ(findings.loss_scale, 1024);
+    EXPECT_EQ(step(1), 512);
+    EXPECT_EQ(step(1), 512);
+    EXPECT_EQ(step(1), 1024);
+    for (int i = 0; i < 6; ++i) step(1);
+    EXPECT_EQ(counts.loss_scale, 2048) << "never above the limit";
+    for (int i = 0; i < 30; ++i) step(kNan);
+    EXPECT_EQ(counts.loss_scale, 1) << "never below one";
+    EXPECT_EQ(counts.updates, 11);
+}
+
+TEST(LossScale, RefusesWhatMakesNoSense) {
+    for (const LossScaleSpec& spec :
+         {LossScaleSpec{.initial = 0.5}, LossScaleSpec{.growth = 0.9}, LossScaleSpec{.backoff = 0},
+          LossScaleSpec{.backoff = 1.5}, LossScaleSpec{.interval = 0}, LossScaleSpec{.initial = kNan}})
+        EXPECT_THROW(validate(spec), Error);
+    EXPECT_NO_THROW(validate(LossScaleSpec{}));
 }
 
 TEST(Clip, RefusesWhatMakesNoSense) {

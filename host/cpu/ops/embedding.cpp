@@ -6,9 +6,18 @@
 #include "cpu/ops/typed.hpp"
 
 namespace rondo {
+namespace {
 
-void CpuBackend::embedding_forward(DType dtype, void* out, const void* table, const std::int32_t* ids,
-                                   std::int64_t rows, std::int64_t cols, Stream) {
+void require_same(DType dtype, DType table_dtype) {
+    if (table_dtype != dtype)
+        refuse("table_dtype", table_dtype, detail::concat("must be that of the rows on the CPU, ", dtype));
+}
+
+}  // namespace
+
+void CpuBackend::embedding_forward(DType dtype, void* out, DType table_dtype, const void* table,
+                                   const std::int32_t* ids, std::int64_t rows, std::int64_t cols, Stream) {
+    require_same(dtype, table_dtype);
     const std::int64_t bytes = cols * size_of(dtype);
     auto* to = static_cast<std::byte*>(out);
     const auto* from = static_cast<const std::byte*>(table);
@@ -19,8 +28,10 @@ void CpuBackend::embedding_forward(DType dtype, void* out, const void* table, co
                        });
 }
 
-void CpuBackend::embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids,
-                                    std::int64_t rows, std::int64_t cols, std::int64_t classes, Stream) {
+void CpuBackend::embedding_backward(DType table_dtype, void* dtable, DType dtype, const void* dout,
+                                    const std::int32_t* ids, std::int64_t rows, std::int64_t cols, std::int64_t classes,
+                                    Stream) {
+    require_same(dtype, table_dtype);
     for (std::int64_t r = 0; r < rows; ++r)
         if (ids[r] < 0 || ids[r] >= classes)
             refuse(detail::concat("ids[", r, "]"), ids[r], detail::concat("must be in [0, ", classes, ")"));

@@ -1,4 +1,8 @@
-/// Norms, scaling and clamping of whole arrays.
+/// Norms and sums of whole arrays.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
 #include "cpu/cpu_backend.hpp"
 #include "cpu/ops/typed.hpp"
 
@@ -25,6 +29,15 @@ double squares(const T* x, std::int64_t count) {
     return sum;
 }
 
+/// "+=" takes the larger, and NaN.
+struct Largest {
+    double value = 0;
+    Largest& operator+=(Largest other) {
+        if (other.value > value || std::isnan(other.value)) value = other.value;
+        return *this;
+    }
+};
+
 }  // namespace
 
 void CpuBackend::sum_of_squares(DType dtype, const void* x, std::int64_t count, double* sum, bool accumulate, Stream) {
@@ -36,24 +49,31 @@ void CpuBackend::sum_of_squares(DType dtype, const void* x, std::int64_t count, 
     });
 }
 
-void CpuBackend::scale(DType dtype, void* x, std::int64_t count, double factor, Stream) {
+void CpuBackend::largest(DType dtype, const void* x, std::int64_t count, double* largest, Stream) {
     cpu::with_type(dtype, [&]<class T>() {
-        auto* p = static_cast<T*>(x);
-        const T f = static_cast<T>(factor);
+        const auto* from = static_cast<const T*>(x);
+        *largest = cpu::ChunkedSum<Largest>::run(pool_, count, 1, [&](std::int64_t begin, std::int64_t end) {
+                       Largest part;
+                       for (std::int64_t i = begin; i < end; ++i) part += {std::abs(static_cast<double>(from[i]))};
+                       return part;
+                   }).value;
+    });
+}
+
+void CpuBackend::add(DType dtype, void* to, const void* from, std::int64_t count, Stream) {
+    cpu::with_type(dtype, [&]<class T>() {
+        auto* sum = static_cast<T*>(to);
+        const auto* x = static_cast<const T*>(from);
         pool_.parallel_for(count, cpu::kGrain, [&](std::int64_t begin, std::int64_t end, int) {
-            for (std::int64_t i = begin; i < end; ++i) p[i] *= f;
+            for (std::int64_t i = begin; i < end; ++i) sum[i] += x[i];
         });
     });
 }
 
-void CpuBackend::clamp(DType dtype, void* x, std::int64_t count, double limit, Stream) {
-    cpu::with_type(dtype, [&]<class T>() {
-        auto* p = static_cast<T*>(x);
-        const T l = static_cast<T>(limit);
-        pool_.parallel_for(count, cpu::kGrain, [&](std::int64_t begin, std::int64_t end, int) {
-            for (std::int64_t i = begin; i < end; ++i) p[i] = math::clamp(p[i], l);
-        });
-    });
+void CpuBackend::zero_unless_finite(void* p, std::size_t bytes, const double* values, std::int64_t count, Stream) {
+    if (!std::all_of(values, values + count, [](double v) { return std::isfinite(v); })) std::memset(p, 0, bytes);
 }
+
+void CpuBackend::plan_update(const UpdatePlan& plan, Stream) { rondo::plan_update(plan); }
 
 }  // namespace rondo

@@ -18,12 +18,18 @@ struct LossSum {
     }
 };
 
+template <class Loss>
+double scale_of(const Loss& loss) {
+    return (loss.scale ? *loss.scale : 1) * (loss.loss_scale ? *loss.loss_scale : 1);
+}
+
 /// Rows [begin, end) of a cross-entropy.
 template <class T>
 LossSum cross_entropy_rows(const CrossEntropy& args, const cpu::Functions& functions, std::int64_t begin,
                            std::int64_t end) {
     const auto* logits = static_cast<const T*>(args.logits);
     auto* dlogits = static_cast<T*>(args.dlogits);
+    const double scale = scale_of(args);
     LossSum sum;
     for (std::int64_t r = begin; r < end; ++r) {
         const T* row = logits + r * args.classes;
@@ -34,8 +40,8 @@ LossSum cross_entropy_rows(const CrossEntropy& args, const cpu::Functions& funct
             continue;
         }
         const double hit = static_cast<double>(row[target]);  // read first: drow may be row
-        const cpu::SoftmaxRow softmax = functions.softmax_row(row, drow, args.classes, args.scale);
-        if (drow) drow[target] -= static_cast<T>(args.scale);
+        const cpu::SoftmaxRow softmax = functions.softmax_row(row, drow, args.classes, scale);
+        if (drow) drow[target] -= static_cast<T>(scale);
         sum.loss += std::log(softmax.sum) + (softmax.maximum - hit);
         ++sum.counted;
     }
@@ -58,13 +64,13 @@ void CpuBackend::cross_entropy(const CrossEntropy& args, Stream) {
     });
 }
 
-void CpuBackend::squared_error(DType dtype, const void* prediction, const void* target, std::int64_t count,
-                               double* loss, void* dprediction, double scale, Stream) {
-    cpu::with_type(dtype, [&]<class T>() {
-        const auto* p = static_cast<const T*>(prediction);
-        const auto* y = static_cast<const T*>(target);
-        auto* dp = static_cast<T*>(dprediction);
-        *loss += cpu::ChunkedSum<double>::run(pool_, count, 1, [&](std::int64_t begin, std::int64_t end) {
+void CpuBackend::squared_error(const SquaredError& args, Stream) {
+    cpu::with_type(args.dtype, [&]<class T>() {
+        const auto* p = static_cast<const T*>(args.prediction);
+        const auto* y = static_cast<const T*>(args.target);
+        auto* dp = static_cast<T*>(args.dprediction);
+        const double scale = scale_of(args);
+        *args.loss += cpu::ChunkedSum<double>::run(pool_, args.count, 1, [&](std::int64_t begin, std::int64_t end) {
             double sum = 0;
             for (std::int64_t i = begin; i < end; ++i) {
                 const double d = static_cast<double>(p[i]) - static_cast<double>(y[i]);

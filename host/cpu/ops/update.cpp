@@ -1,5 +1,7 @@
 /// Optimizer updates over a whole array. The formulas stand in rondo/optimizer.hpp.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cpu/cpu_backend.hpp"
 #include "cpu/ops/typed.hpp"
@@ -7,38 +9,55 @@
 namespace rondo {
 namespace {
 
-/// One update's arrays and constants in the arithmetic of T.
+/// One range's arrays and constants in the arithmetic of T.
 template <class T>
 struct Step {
     T *p, *first, *second;
     const T* g;
     T rate, scale, momentum, beta1, rest1, beta2, rest2, epsilon, decay, root_correction2, adam_rate;
 
-    explicit Step(const Update& u)
+    T clamp;
+
+    Step(const Update& u, const UpdateRange& range)
         : p(static_cast<T*>(u.parameters)),
           first(static_cast<T*>(u.first)),
           second(static_cast<T*>(u.second)),
           g(static_cast<const T*>(u.gradients)),
           rate(static_cast<T>(u.scalars->learning_rate)),
-          scale(static_cast<T>(u.scalars->gradient_scale)),
+          scale(static_cast<T>(u.factors[range.group])),
           momentum(static_cast<T>(u.momentum)),
           beta1(static_cast<T>(u.beta1)),
           rest1(static_cast<T>(1 - u.beta1)),
           beta2(static_cast<T>(u.beta2)),
           rest2(static_cast<T>(1 - u.beta2)),
           epsilon(static_cast<T>(u.epsilon)),
-          decay(static_cast<T>(u.weight_decay)),
+          decay(static_cast<T>(range.weight_decay)),
           root_correction2(static_cast<T>(std::sqrt(u.scalars->bias_correction2))),
-          adam_rate(static_cast<T>(u.scalars->learning_rate / u.scalars->bias_correction1)) {}
+          adam_rate(static_cast<T>(u.scalars->learning_rate / u.scalars->bias_correction1)),
+          clamp(u.clamp > 0 ? static_cast<T>(u.clamp) : std::numeric_limits<T>::infinity()) {}
+
+    T gradient(std::int64_t i) const { return math::clamp(g[i] * scale, clamp); }
+
+    void run(const Update& u, std::int64_t begin, std::int64_t end) const {
+        switch (u.rule) {
+            case Update::Rule::sgd:
+                if (!first) return sgd(begin, end);
+                return u.nesterov ? sgd_momentum<true>(begin, end) : sgd_momentum<false>(begin, end);
+            case Update::Rule::adam:
+                return adam<false>(begin, end);
+            case Update::Rule::adamw:
+                return adam<true>(begin, end);
+        }
+    }
 
     void sgd(std::int64_t begin, std::int64_t end) const {
-        for (std::int64_t i = begin; i < end; ++i) p[i] -= rate * (g[i] * scale + decay * p[i]);
+        for (std::int64_t i = begin; i < end; ++i) p[i] -= rate * (gradient(i) + decay * p[i]);
     }
 
     template <bool kNesterov>
     void sgd_momentum(std::int64_t begin, std::int64_t end) const {
         for (std::int64_t i = begin; i < end; ++i) {
-            const T d = g[i] * scale + decay * p[i];
+            const T d = gradient(i) + decay * p[i];
             const T m = momentum * first[i] + d;
             first[i] = m;
             p[i] -= rate * (kNesterov ? d + momentum * m : m);
@@ -50,7 +69,7 @@ struct Step {
     void adam(std::int64_t begin, std::int64_t end) const {
         for (std::int64_t i = begin; i < end; ++i) {
             const T before = kDecoupled ? p[i] * (T(1) - rate * decay) : p[i];
-            const T d = kDecoupled ? g[i] * scale : g[i] * scale + decay * p[i];
+            const T d = kDecoupled ? gradient(i) : gradient(i) + decay * p[i];
             const T m = beta1 * first[i] + rest1 * d;
             const T v = beta2 * second[i] + rest2 * d * d;
             first[i] = m;
@@ -65,23 +84,11 @@ struct Step {
 void CpuBackend::update(const Update& update, Stream) {
     if (update.scalars->skip != 0) return;
     cpu::with_type(update.dtype, [&]<class T>() {
-        const Step<T> step(update);
         pool_.parallel_for(update.count, cpu::kGrain, [&](std::int64_t begin, std::int64_t end, int) {
-            switch (update.rule) {
-                case Update::Rule::sgd:
-                    if (!update.first)
-                        step.sgd(begin, end);
-                    else if (update.nesterov)
-                        step.template sgd_momentum<true>(begin, end);
-                    else
-                        step.template sgd_momentum<false>(begin, end);
-                    return;
-                case Update::Rule::adam:
-                    step.template adam<false>(begin, end);
-                    return;
-                case Update::Rule::adamw:
-                    step.template adam<true>(begin, end);
-                    return;
+            for (std::int64_t r = 0; r < update.range_count; ++r) {
+                const UpdateRange& range = update.ranges[r];
+                const std::int64_t from = std::max(begin, range.begin), to = std::min(end, range.end);
+                if (from < to) Step<T>(update, range).run(update, from, to);
             }
         });
     });

@@ -1,14 +1,21 @@
 /// y = x · weightᵀ + bias, over all rows at once.
 #include <cmath>
 
+#include "model/device_buffer.hpp"
 #include "model/module.hpp"
 
 namespace rondo::model {
 namespace {
 
+/// Copies of the parameters in the type that products read, where that is not their own.
+struct LinearCopies {
+    DeviceBuffer weight, bias;
+};
+
 class PlannedLinear final : public PlannedModule {
 public:
-    PlannedLinear(const LinearSpec& spec, const Precision& precision) : spec_(spec), precision_(precision) {}
+    PlannedLinear(const LinearSpec& spec, const Precision& precision, const LinearCopies& copies)
+        : spec_(spec), precision_(precision), copies_(copies) {}
 
     void forward(Call& call) override {
         const Place &x = call.inputs[0], &y = call.outputs[0];
@@ -18,12 +25,12 @@ public:
         p.k = spec_.input;
         p.a = x.data;
         p.a_stride = spec_.input;
-        p.b = call.blocks[0].data;
+        p.b = weight(call);
         p.b_stride = spec_.input;
         p.b_transposed = true;
         p.c = y.data;
         p.c_stride = spec_.output;
-        p.bias = spec_.bias ? call.blocks[1].data : nullptr;
+        if (spec_.bias) p.bias = copies_.bias.data() ? copies_.bias.data() : call.blocks[1].data;
         call.backend.product(p, call.stream);
     }
 
@@ -37,6 +44,10 @@ public:
     }
 
 private:
+    const void* weight(const Call& call) const {
+        return copies_.weight.data() ? copies_.weight.data() : call.blocks[0].data;
+    }
+
     Product product() const {
         Product p;
         p.dtype = p.c_dtype = precision_.storage;
@@ -48,6 +59,7 @@ private:
     void weight_gradient(Call& call) const {
         const Place& x = call.inputs[0];
         Product p = product();
+        p.c_dtype = precision_.accumulate;
         p.m = spec_.output;
         p.n = spec_.input;
         p.k = x.info->rows();
@@ -70,7 +82,7 @@ private:
         p.k = spec_.output;
         p.a = call.outputs[0].gradient;
         p.a_stride = spec_.output;
-        p.b = call.blocks[0].data;
+        p.b = weight(call);
         p.b_stride = spec_.input;
         p.c = call.inputs[0].gradient;
         p.c_stride = spec_.input;
@@ -79,6 +91,7 @@ private:
 
     LinearSpec spec_;
     Precision precision_;
+    const LinearCopies& copies_;
 };
 
 class Linear final : public Module {
@@ -108,13 +121,28 @@ public:
         return {{precision_.storage, shape, x.lengths}};
     }
 
+    void attach(const Device& device) override {
+        device_ = std::make_unique<Device>(device);
+        copies_.weight = DeviceBuffer(device, device.backend().packed_bytes(weight_packing()));
+        if (spec_.bias) copies_.bias = DeviceBuffer(device, device.backend().packed_bytes(bias_packing()));
+    }
+    void prepare(std::span<const void* const> blocks, Stream stream) override {
+        if (copies_.weight.data()) device_->backend().pack(weight_packing(), blocks[0], copies_.weight.data(), stream);
+        if (copies_.bias.data()) device_->backend().pack(bias_packing(), blocks[1], copies_.bias.data(), stream);
+    }
+
     std::unique_ptr<PlannedModule> plan(const PlanRequest&, Ledger&) const override {
-        return std::make_unique<PlannedLinear>(spec_, precision_);
+        return std::make_unique<PlannedLinear>(spec_, precision_, copies_);
     }
 
 private:
+    Packing weight_packing() const { return {Packing::Kind::plain, precision_.storage, 1, spec_.output, spec_.input}; }
+    Packing bias_packing() const { return {Packing::Kind::plain, precision_.storage, 1, 1, spec_.output}; }
+
     LinearSpec spec_;
     Precision precision_;
+    std::unique_ptr<Device> device_;
+    LinearCopies copies_;
 };
 
 }  // namespace

@@ -44,6 +44,7 @@ public:
         args.counted = loss.counted;
         args.dlogits = loss.differentiate ? at_row(logits.gradient, *logits.info, row) : nullptr;
         args.scale = loss.scale;
+        args.loss_scale = loss.loss_scale;
         call.backend.cross_entropy(args, call.stream);
     }
 };
@@ -98,8 +99,9 @@ public:
             p = clean;
         }
         call.backend.squared_error(
-            value.dtype, at_row(p, value, row), at_row(y, value, row), (value.rows() - row) * value.width(), loss.sum,
-            loss.differentiate ? at_row(prediction.gradient, value, row) : nullptr, loss.scale, call.stream);
+            {value.dtype, (value.rows() - row) * value.width(), at_row(p, value, row), at_row(y, value, row), loss.sum,
+             loss.differentiate ? at_row(prediction.gradient, value, row) : nullptr, loss.scale, loss.loss_scale},
+            call.stream);
     }
 
 private:

@@ -211,8 +211,8 @@ public:
         const Plan plan = rnn.plan({1, 1, Mode::inference, false, false});
         core_ = std::make_unique<StackCore>(StackCore{std::move(rnn), DeviceBuffer(device, plan.prepared_bytes)});
     }
-    void prepare(const void* block, Stream stream) override {
-        core_->rnn.prepare(block, core_->prepared.data(), stream);
+    void prepare(std::span<const void* const> blocks, Stream stream) override {
+        core_->rnn.prepare(blocks[0], core_->prepared.data(), stream);
     }
 
     std::unique_ptr<PlannedModule> plan(const PlanRequest& request, Ledger& ledger) const override {

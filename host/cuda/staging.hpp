@@ -1,0 +1,31 @@
+#pragma once
+/// Host memory on its way to a GPU: a copy is taken at once, so that the caller goes on and may change its own.
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <vector>
+
+namespace rondo::cuda {
+
+/// Page-locked pieces used in turn. A piece is waited for only when all the others were filled since: that is how far
+/// the host may run ahead. Belongs to one stream.
+class Staging {
+public:
+    explicit Staging(int ordinal);
+    ~Staging();
+    Staging(const Staging&) = delete;
+    Staging& operator=(const Staging&) = delete;
+
+    /// Throws Error (state) while the stream is captured: a replay would find other bytes there.
+    void upload(void* to, const void* from, std::size_t bytes, cudaStream_t stream);
+
+private:
+    static constexpr std::size_t kPieces = 16, kPieceBytes = std::size_t{128} << 10;
+
+    int ordinal_;
+    std::byte* memory_ = nullptr;
+    std::vector<cudaEvent_t> done_;
+    std::size_t next_ = 0;
+};
+
+}  // namespace rondo::cuda

@@ -1,0 +1,43 @@
+#pragma once
+/// Training steps that are recorded once and replayed.
+#include <array>
+#include <cstdint>
+
+#include "scheduler/backend.hpp"
+
+namespace rondo::train {
+
+/// All that the work of a step depends on, but for what lies in device memory.
+struct StepKey {
+    std::uint64_t plan = 0;  ///< Network::plan_id
+    const void* state = nullptr;
+    std::int64_t loss_begin = 0, keep = 0;
+    friend bool operator==(const StepKey&, const StepKey&) = default;
+};
+
+/// The first step with a key runs as it is (what is new to it may allocate and choose), the second is recorded, and all
+/// from then on are replays. On a stream that cannot be recorded every step runs as it is.
+class StepRecordings {
+public:
+    explicit StepRecordings(Device device) : device_(std::move(device)) {}
+    ~StepRecordings();
+    StepRecordings(const StepRecordings&) = delete;
+    StepRecordings& operator=(const StepRecordings&) = delete;
+
+    enum class Done { ran, replayed };
+    Done run(const StepKey& key, Stream stream, const std::function<void()>& work);
+
+private:
+    struct Slot {
+        StepKey key;
+        std::uint64_t used = 0;  ///< when; 0: never
+        void* recording = nullptr;
+    };
+    Slot& slot_of(const StepKey& key);
+
+    Device device_;
+    std::array<Slot, 16> slots_{};
+    std::uint64_t clock_ = 0;
+};
+
+}  // namespace rondo::train
