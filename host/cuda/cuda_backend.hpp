@@ -73,6 +73,7 @@ public:
     void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids, std::int64_t rows,
                             std::int64_t cols, std::int64_t classes, Stream stream) override;
     void cross_entropy(const CrossEntropy& loss, Stream stream) override;
+    void sample(const Sample& sample, Stream stream) override;
     void squared_error(DType dtype, const void* prediction, const void* target, std::int64_t count, double* loss,
                        void* dprediction, double scale, Stream stream) override;
 

@@ -171,6 +171,21 @@ struct CrossEntropy {
     double scale = 1;
 };
 
+/// Tokens drawn from rows of logits: softmax(logits / temperature), cut to the top_k most likely (equals in order of
+/// id), renormalised, cut to the most likely that together reach top_p (at least one), renormalised. Temperature 0 takes
+/// the most likely, the first of equals; an infinite logit leaves nothing to the others.
+struct Sample {
+    DType dtype = DType::f32;
+    std::int64_t rows = 0, classes = 0;
+    const void* logits = nullptr;  ///< in [rows, classes]
+    std::int32_t* ids = nullptr;   ///< out [rows]; -1 where a logit is NaN
+    double temperature = 1;
+    std::int64_t top_k = 0;  ///< 0: all
+    double top_p = 1;
+    const RandomState* random = nullptr;  ///< in: the seed and, as `step`, which draw this is. Row r takes the number
+                                          ///< of Philox at the counter (step, r).
+};
+
 /// One optimizer update over a whole parameter array. Nothing happens when *skip is not zero.
 struct Update {
     enum class Rule { sgd, adam, adamw };
@@ -266,6 +281,7 @@ public:
     virtual void embedding_backward(DType dtype, void* dtable, const void* dout, const std::int32_t* ids,
                                     std::int64_t rows, std::int64_t cols, std::int64_t classes, Stream stream) = 0;
     virtual void cross_entropy(const CrossEntropy& loss, Stream stream) = 0;
+    virtual void sample(const Sample& sample, Stream stream) = 0;
     /// *loss += Σ (prediction - target)²; dprediction = scale·2·(prediction - target), may be prediction, or null.
     virtual void squared_error(DType dtype, const void* prediction, const void* target, std::int64_t count,
                                double* loss, void* dprediction, double scale, Stream stream) = 0;
