@@ -1,9 +1,12 @@
 #pragma once
 /// The CPU behind the backend interface: f32 and f64, one pool of threads, instructions chosen at run time.
 /// Everything is done when a call returns; streams are ignored. Numbers below the smallest normal one count as zero.
+#include <vector>
+
 #include "cpu/isa.hpp"
 #include "cpu/thread_pool.hpp"
 #include "scheduler/backend.hpp"
+#include "scheduler/cut_softmax.hpp"
 
 namespace rondo {
 
@@ -58,6 +61,7 @@ public:
     void embedding_backward(DType table_dtype, void* dtable, DType dtype, const void* dout, const std::int32_t* ids,
                             std::int64_t rows, std::int64_t cols, std::int64_t classes, Stream stream) override;
     void cross_entropy(const CrossEntropy& loss, Stream stream) override;
+    void sample(const Sample& sample, Stream stream) override;
     void squared_error(const SquaredError& loss, Stream stream) override;
     void add(DType dtype, void* to, const void* from, std::int64_t count, Stream stream) override;
     void zero_unless_finite(void* p, std::size_t bytes, const double* values, std::int64_t count,
@@ -78,6 +82,8 @@ private:
     cpu::Isa isa_;
     const cpu::Table* table_;
     void* scratch_;  // table_->scratch_bytes for each thread
+    std::vector<double> logits_;
+    CutSoftmax cut_softmax_;
 };
 
 }  // namespace rondo

@@ -87,6 +87,7 @@ public:
     void embedding_backward(DType table_dtype, void* dtable, DType dtype, const void* dout, const std::int32_t* ids,
                             std::int64_t rows, std::int64_t cols, std::int64_t classes, Stream stream) override;
     void cross_entropy(const CrossEntropy& loss, Stream stream) override;
+    void sample(const Sample& sample, Stream stream) override;
     void squared_error(const SquaredError& loss, Stream stream) override;
     void add(DType dtype, void* to, const void* from, std::int64_t count, Stream stream) override;
     void zero_unless_finite(void* p, std::size_t bytes, const double* values, std::int64_t count,

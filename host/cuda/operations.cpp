@@ -4,6 +4,7 @@
 #include "cuda/cuda_backend.hpp"
 #include "embedding.hpp"
 #include "rows.hpp"
+#include "sample.hpp"
 
 namespace rondo {
 
@@ -51,6 +52,14 @@ void CudaBackend::cross_entropy(const CrossEntropy& loss, Stream stream) {
     kernels::cross_entropy({loss.dtype, loss.rows, loss.classes, loss.logits, loss.targets, loss.loss, loss.counted,
                             loss.dlogits, loss.scale, loss.loss_scale},
                            memory.scratch.data(), memory.stream);
+}
+
+void CudaBackend::sample(const Sample& sample, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    // Only addresses of `random` are taken here: it lies on the device.
+    kernels::sample({sample.dtype, sample.rows, sample.classes, sample.logits, sample.ids, sample.temperature,
+                     sample.top_k, sample.top_p, &sample.random->seed, &sample.random->step},
+                    cuda::handle_of(stream));
 }
 
 void CudaBackend::squared_error(const SquaredError& loss, Stream stream) {

@@ -176,6 +176,21 @@ struct CrossEntropy {
     const double* loss_scale = nullptr;  ///< and that once more
 };
 
+/// Tokens drawn from rows of logits: softmax(logits / temperature), cut to the top_k most likely (equals in order of
+/// id), renormalised, cut to the most likely that together reach top_p (at least one), renormalised. Temperature 0 takes
+/// the most likely, the first of equals; an infinite logit leaves nothing to the others.
+struct Sample {
+    DType dtype = DType::f32;
+    std::int64_t rows = 0, classes = 0;
+    const void* logits = nullptr;  ///< in [rows, classes]
+    std::int32_t* ids = nullptr;   ///< out [rows]; -1 where a logit is NaN
+    double temperature = 1;
+    std::int64_t top_k = 0;  ///< 0: all
+    double top_p = 1;
+    const RandomState* random = nullptr;  ///< in: the seed and, as `step`, which draw this is. Row r takes the number
+                                          ///< of Philox at the counter (step, r).
+};
+
 /// A sum of squared differences.
 struct SquaredError {
     DType dtype = DType::f32;
@@ -188,8 +203,8 @@ struct SquaredError {
     const double* loss_scale = nullptr;
 };
 
-/// One optimizer update over a whole parameter array. The gradient is
-/// multiplied by its group's factor and clamped as it is read. Nothing happens when scalars->skip is not zero.
+/// One optimizer update over a whole parameter array. The gradient is multiplied by its group's factor and clamped as
+/// it is read. Nothing happens when scalars->skip is not zero.
 struct Update {
     enum class Rule { sgd, adam, adamw };
     Rule rule = Rule::sgd;
@@ -304,6 +319,7 @@ public:
                                     const std::int32_t* ids, std::int64_t rows, std::int64_t cols, std::int64_t classes,
                                     Stream stream) = 0;
     virtual void cross_entropy(const CrossEntropy& loss, Stream stream) = 0;
+    virtual void sample(const Sample& sample, Stream stream) = 0;
     virtual void squared_error(const SquaredError& loss, Stream stream) = 0;
     /// to[i] += from[i]
     virtual void add(DType dtype, void* to, const void* from, std::int64_t count, Stream stream) = 0;

@@ -1,34 +1,72 @@
 /// A language model, one token at a time.
 #include "rondo/generator.hpp"
 
-#include <array>
+#include "model/device_buffer.hpp"
+#include "rondo/convert.hpp"
 
 namespace rondo {
 
 struct Generator::Impl {
     Network& network;
-    Sampler sampler;
+    SamplingSpec spec;
     Stream stream;
     std::string value;
     NetworkState state;
-    std::vector<double> logits{};  ///< of the next token; empty: nothing was read yet
+    RandomState random;
+    // On the device. Logits are a copy: the network's own live until its next forward, whoever asks for it.
+    model::DeviceBuffer drawn_from, drawn, logits{};
+    DType dtype = DType::f32;
+    std::int64_t classes = 0;  ///< of the next token's logits; 0: nothing was read yet
     std::vector<Sequence> inputs{};
 
-    void read(std::int32_t token) {
-        inputs[0].data = ConstView(&token, {1, 1});
-        network.forward(inputs, Mode::inference, &state, stream);
-        network.keep_state(1, state, stream);
-        const HostTensor out = network.read_value(value, stream);
-        logits.resize(static_cast<std::size_t>(out.shape.size()));
-        for (std::size_t i = 0; i < logits.size(); ++i) logits[i] = out.at(static_cast<std::int64_t>(i));
-    }
+    Backend& backend() const { return network.device().backend(); }
+    void read(std::int32_t token);
+    std::int32_t draw();
 };
 
+void Generator::Impl::read(std::int32_t token) {
+    inputs[0].data = ConstView(&token, {1, 1});
+    network.forward(inputs, Mode::inference, &state, stream);
+    network.keep_state(1, state, stream);
+    const ConstView out = network.value(value);
+    const std::int64_t bytes = out.shape.size() * size_of(out.dtype);
+    if (bytes > logits.bytes()) logits = model::DeviceBuffer(network.device(), bytes);
+    backend().copy(logits.data(), out.data, static_cast<std::size_t>(bytes), stream);
+    dtype = out.dtype;
+    classes = out.shape.size();
+}
+
+/// Only the token comes to the host.
+std::int32_t Generator::Impl::draw() {
+    backend().upload(drawn_from.data(), &random, sizeof random, stream);
+    Sample sample;
+    sample.dtype = dtype;
+    sample.rows = 1;
+    sample.classes = classes;
+    sample.logits = logits.data();
+    sample.ids = drawn.as<std::int32_t>();
+    sample.temperature = spec.temperature;
+    sample.top_k = spec.top_k;
+    sample.top_p = spec.top_p;
+    sample.random = drawn_from.as<RandomState>();
+    backend().sample(sample, stream);
+    std::int32_t token = -1;
+    backend().download(&token, drawn.data(), sizeof token, stream);
+    backend().synchronize(stream);
+    if (token < 0) refuse(value, "nan", "must be numbers to draw from");
+    ++random.step;
+    return token;
+}
+
 Generator::Generator(Network& network, SamplingSpec spec, Stream stream, std::string_view logits) {
+    validate(spec);
     const std::vector<InputSpec>& inputs = network.spec().inputs;
     require(!inputs.empty() && inputs[0].dtype == DType::i32, "inputs", inputs.size(),
             "must begin with token ids to generate");
-    impl_ = std::make_unique<Impl>(Impl{network, Sampler(spec), stream, std::string(logits), network.make_state(1)});
+    impl_ = std::make_unique<Impl>(Impl{network, spec, stream, std::string(logits), network.make_state(1),
+                                        RandomState{spec.seed, 0},
+                                        model::DeviceBuffer(network.device(), sizeof(RandomState)),
+                                        model::DeviceBuffer(network.device(), sizeof(std::int32_t))});
     impl_->inputs.resize(inputs.size());
 }
 Generator::~Generator() = default;
@@ -37,7 +75,7 @@ Generator& Generator::operator=(Generator&&) noexcept = default;
 
 void Generator::reset() {
     impl_->state.zero(impl_->stream);
-    impl_->logits.clear();
+    impl_->classes = 0;
 }
 
 void Generator::feed(std::span<const std::int32_t> tokens) {
@@ -45,12 +83,20 @@ void Generator::feed(std::span<const std::int32_t> tokens) {
 }
 
 std::int32_t Generator::next() {
-    if (impl_->logits.empty()) throw Error(ErrorCode::state, "generator: feed at least one token before the first");
-    const std::int32_t token = impl_->sampler.sample(impl_->logits);
+    if (impl_->classes == 0) throw Error(ErrorCode::state, "generator: feed at least one token before the first");
+    const std::int32_t token = impl_->draw();
     impl_->read(token);
     return token;
 }
 
-std::vector<double> Generator::logits() const { return impl_->logits; }
+std::vector<double> Generator::logits() const {
+    const Impl& m = *impl_;
+    std::vector<std::byte> raw(static_cast<std::size_t>(m.classes * size_of(m.dtype)));
+    m.backend().download(raw.data(), m.logits.data(), raw.size(), m.stream);
+    m.backend().synchronize(m.stream);
+    std::vector<double> values(static_cast<std::size_t>(m.classes));
+    convert_elements(DType::f64, values.data(), m.dtype, raw.data(), m.classes);
+    return values;
+}
 
 }  // namespace rondo

@@ -38,7 +38,8 @@ private:
 };
 
 /// Runs a language model at T = 1, B = 1 with carried state. Belongs to its network, which must outlive it, and to the
-/// network's thread; each token waits for the stream given.
+/// network's thread; each token waits for the stream given. Tokens are drawn on the device, those that a Sampler would
+/// draw (but where two are so close that rounding decides), and only they come to the host.
 class RONDO_API Generator {
 public:
     /// `logits` is the value to draw from, [1,1,classes]; the network's first input must be token ids.
@@ -50,7 +51,7 @@ public:
     void reset();                                     ///< state zero, as at the start of a text
     void feed(std::span<const std::int32_t> tokens);  ///< reads them
     std::int32_t next();                 ///< draws a token and reads it. Throws Error (state) when nothing was fed yet.
-    std::vector<double> logits() const;  ///< of the next token
+    std::vector<double> logits() const;  ///< of the next token; empty before the first
 
 private:
     struct Impl;

@@ -72,4 +72,35 @@ RONDO_DEVICE T block_max(T value, Where where = Where::here()) {
     return block_reduce<kThreads>(value, Maximum{}, where);
 }
 
+/// Of a value a thread: the sum over the threads before this one, and over all.
+template <class T>
+struct Scan {
+    T before, total;
+};
+
+/// Over a block of kThreads threads (a multiple of 32). May be called again at once: it ends with a barrier.
+template <int kThreads, class T>
+RONDO_DEVICE Scan<T> block_scan(T value, Where where = Where::here()) {
+    static_assert(kThreads % 32 == 0 && kThreads <= 1024, "whole warps");
+    constexpr int kWarps = kThreads / 32;
+    RONDO_SHARED(T, partial, [kWarps]);
+    Scan<T> warp{T(0), value};
+    RONDO_UNROLL
+    for (unsigned flip = 1; flip < 32; flip *= 2) {  // neighbouring groups of `flip` lanes become one
+        const T other = shuffle_xor(warp.total, static_cast<int>(flip), where);
+        if ((lane_index() & flip) != 0) warp.before += other;
+        warp.total += other;
+    }
+    if (lane_index() == 0) partial[warp_index()] = warp.total;
+    block_barrier(where);
+    Scan<T> block{T(0), T(0)};
+    RONDO_UNROLL
+    for (unsigned w = 0; w < kWarps; ++w) {
+        if (w == warp_index()) block.before = block.total + warp.before;
+        block.total += partial[w];
+    }
+    block_barrier(where);
+    return block;
+}
+
 }  // namespace rondo::device
