@@ -1,6 +1,10 @@
 """Planted faults in the kernels and in the host code around them, for run_lane.py. One entry a fault, as in faults.py:
 
     (name, file, text as it stands, text with the fault, sources that are compiled anew; None: the file itself)
+
+Not here, since they change no number: other values than 0 in the saved planes of idle rows (their gates' gradients are
+0), y of idle rows written by the second direction as well (the first has written 0), the product added to rows that took
+no later step (it is 0 there), and a factor other than 1 for rows that are not clipped (it is not read).
 """
 
 POINTWISE = "kernels/pointwise/"
@@ -32,7 +36,7 @@ FAULTS = [
     ("forward: cell clip ignored", FORWARD, "a.clip > 0 ? static_cast<C>(a.clip) : static_cast<C>(HUGE_VAL)", "static_cast<C>(HUGE_VAL)", F),
     ("forward: mask lost", FORWARD, "if (takes(a.lengths, row, a.t)) {", "if (a.t >= 0) {", F),
     ("forward: mask off by one step", FORWARD, "if (takes(a.lengths, row, a.t)) {", "if (takes(a.lengths, row, a.t - 1)) {", F),
-    ("forward: idle rows keep stale saved planes", FORWARD, "for (int r = 0; r < Cell::kSaved; ++r) fill(saved[r], 0);", "for (int r = 0; r < Cell::kSaved; ++r) fill(saved[r], 1);", F),
+    ("forward: idle rows keep stale saved planes", FORWARD, "if (saved_to != nullptr) {", "if (saved_to != nullptr && takes(a.lengths, row, a.t)) {", F),
     ("forward: all elements of a vector get the first state", FORWARD, "e[i].state[s] = state[s][i];", "e[i].state[s] = state[s][0];", F),
     ("forward: h is handed on unrounded", FORWARD, "next[0][i] = rounded<S>(next[0][i]);", "", F),
     ("forward: wide path without the width's consent", FORWARD, "bool wide = a.hidden % kCount == 0 &&", "bool wide =", F),
@@ -41,7 +45,7 @@ FAULTS = [
     ("output: the second direction overwrites", OUTPUT, "if (add) load_any(value, to);", "", F + P),
     ("output: scale forgotten", OUTPUT, "h[i] * scale", "h[i]", F + P),
     ("output: idle rows of y left as they were", OUTPUT, "if (y == nullptr || add) return;", "return;", F + P),
-    ("output: an idle row of the second direction wipes the first's", OUTPUT, "if (y == nullptr || add) return;", "if (y == nullptr) return;", F + P),
+    ("output: idle rows strided by the width of a vector", OUTPUT, "store_any(y + row * stride + unit, zero)", "store_any(y + row * kCount + unit, zero)", F + P),
     ("backward: idle rows keep stale gate gradients", BACKWARD, "store(static_cast<S*>(a.dgates_x) + (row * Cell::kGates + g) * H + unit, value);\n        if", "if", B),
     ("backward: idle rows drop the gradient of h", BACKWARD, "store(static_cast<C*>(a.dstate[0]) + element, dh);", "store(static_cast<C*>(a.dstate[0]) + element, value);", B),
     ("backward: idle rows drop the gradient of c", BACKWARD, "if (a.dnext[s]) load(value, static_cast<const C*>(a.dnext[s]) + element);\n        store", "store", B),
@@ -56,14 +60,14 @@ FAULTS = [
     ("backward: projected carry not cleared", BACKWARD, "active ? C(0) : to_compute", "to_compute", B),
     ("backward: projected carry strided by hidden", BACKWARD, "to[row * a.width + column]", "to[row * a.width + (column + 1) % a.width]", B),
     ("incoming: carry of the wrong type", INCOMING, "if (g.carry_in_storage)", "if (!g.carry_in_storage)", B + G),
-    ("incoming: product added to rows that took no later step", INCOMING, "if (g.product == nullptr || !takes(g.lengths, row, g.later)) return;", "if (g.product == nullptr) return;", B + G),
+    ("incoming: what passes idle rows is clipped", INCOMING, "if (g.product != nullptr && takes(g.lengths, row, g.later)) {", "if (g.product != nullptr) {", B + G),
     ("incoming: clip by value lost", INCOMING, "if (g.clip > 0) {", "if (g.clip > 1e9) {", B + G),
     ("incoming: clip by norm lost", INCOMING, "d[i] *= factor;", "d[i] *= factor > C(0) ? C(1) : factor;", B + G),
     ("incoming: dy of padding is read", INCOMING, "if (!takes(g.lengths, row, g.t)) return;", "", B + G),
     ("incoming: scale of dy forgotten", INCOMING, "d[i] += value[i] * scale;", "d[i] += value[i];", B + G),
     ("incoming: gradient of h's step output lost", INCOMING, "if (g.dstep != nullptr) {", "if (g.dstep == &g) {", B + G),
     ("clip rows: norm of the first columns alone", CLIP, "column < g.width; column += kThreads", "column < g.width && column < 2; column += kThreads", None),
-    ("clip rows: idle rows are clipped", CLIP, "norm > limit && takes(g.lengths, row, g.later)", "norm > limit", None),
+    ("clip rows: the limit taken for the factor", CLIP, "limit / norm", "limit", None),
     ("project: idle rows lose h", PROJECT, "load_any(h, static_cast<const S*>(a.h) + index);", "fill(h, 0);", None),
     ("project: mask of the next step", PROJECT, "takes(a.lengths, at.row, a.t)", "takes(a.lengths, at.row, a.t + 1)", None),
 

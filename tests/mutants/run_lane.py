@@ -20,8 +20,8 @@ SOURCES = ["kernels/*.cu", "kernels/pointwise/*.cu", "host/cuda/*.cpp", "host/re
            "tests/lane/standin/*.cpp", "tests/lane/engine/*.cpp", "tests/lane/support/main.cpp"]
 FLAGS = ["-fno-strict-aliasing", "-DRONDO_HAVE_CUDA=1", "-Iinclude", "-Ihost", "-Ikernels", "-Itests"]
 # What is quick comes first; then every cell with every option; what shows only with one rounding last.
-ROUNDS = ["CudaOperationsGpu.*:CudaErrorsGpu.*:CudaStreamsGpu.*-*ManyRows*", "CudaGradientsGpu.EdgeExtents",
-          "CudaGradientsGpu.SingleLayers:CudaGradientsGpu.Stacks", "CudaGradientsGpu.*Bf16"]
+ROUNDS = ["CudaOperationsGpu.*:CudaErrorsGpu.*:CudaStreamsGpu.*:CudaOutputsGpu.*", "CudaGradientsGpu.EdgeExtents",
+          "CudaGradientsGpu.SingleLayers:CudaGradientsGpu.Stacks:CudaGradientsGpu.SeveralBlocks", "CudaGradientsGpu.*Bf16"]
 RUNS = [[tests, f"--lane={schedule}"] for tests in ROUNDS for schedule in ("forward", "random:1")]
 
 if __name__ == "__main__":
