@@ -12,7 +12,7 @@ class CudaOutputsGpu : public GpuTest {};
 TEST_F(CudaOutputsGpu, SumsAreOfStatesAsTheyAreStored) {
     for (const Precision precision : {Precision::bf16(), Precision::f16()})
         for (const Case& c : single_layer_cases()) {
-            if (c.spec.layers[0].direction != Direction::bidirectional) continue;
+            if (c.spec.layers[0].merge != Merge::sum) continue;
             Problem p = make_problem(c, precision);
             LayerSpec& layer = p.spec.layers[0];
             const auto y_with = [&](Merge merge) {
