@@ -295,10 +295,12 @@ TEST_F(CudaOperationsGpu, CrossEntropyAndItsGradient) {
                 for (std::size_t i = 0; i < dx.size(); ++i)
                     ASSERT_NEAR(out[i], dx[i], 0.25 * (64 * unit + 2 * unit_roundoff(type))) << type << classes;
                 EXPECT_TRUE(gradient.intact());
-                // In place: the same bits.
+                // In place: the same bits, and a loss of what stood there before.
+                const double once = loss.get()[0] - 0.5;
                 a.dlogits = logits.data();
                 backend().cross_entropy(a, kStream);
                 EXPECT_EQ(logits.get(), out);
+                EXPECT_DOUBLE_EQ(loss.get()[0], 0.5 + once + once);
             }
 }
 
