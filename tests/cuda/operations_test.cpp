@@ -443,8 +443,8 @@ TEST_F(CudaOperationsGpu, PlansUpdatesAsTheCpuDoes) {
                 EXPECT_EQ(out.findings.finite, bad == 0 ? 1 : 0);
                 EXPECT_EQ(out.findings.clipped, expected.findings.clipped);
                 EXPECT_EQ(out.scalars.skip, bad == 0 ? 0 : 1);
-                EXPECT_DOUBLE_EQ(out.scalars.bias_correction1, expected.scalars.bias_correction1);
-                EXPECT_DOUBLE_EQ(out.scalars.bias_correction2, expected.scalars.bias_correction2);
+                EXPECT_DOUBLE_EQ(out.scalars.adam_rate, expected.scalars.adam_rate);
+                EXPECT_DOUBLE_EQ(out.scalars.root_correction2, expected.scalars.root_correction2);
                 if (bad == 0) {
                     EXPECT_DOUBLE_EQ(out.findings.norm, expected.findings.norm);
                 }
