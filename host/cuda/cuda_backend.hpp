@@ -59,7 +59,6 @@ public:
     void free_event(void* event) noexcept override;
     void mark(void* event, Stream stream) override;
     void wait(void* event) override;
-    void wait(void* event, Stream stream) override;
     int streams() const override { return 2; }
     Stream beside(Stream stream) override;
     void order(Stream before, Stream after) override;

@@ -26,16 +26,15 @@ void* CudaBackend::make_event() {
     cuda::check(cudaEventCreateWithFlags(&made, cudaEventDisableTiming), "cudaEventCreateWithFlags");
     return made;
 }
-void CudaBackend::free_event(void* event) noexcept { static_cast<void>(cudaEventDestroy(event_of(event))); }
+void CudaBackend::free_event(void* event) noexcept {
+    static_cast<void>(cudaEventSynchronize(event_of(event)));
+    static_cast<void>(cudaEventDestroy(event_of(event)));
+}
 void CudaBackend::mark(void* event, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     cuda::check(cudaEventRecord(event_of(event), cuda::handle_of(stream)), "cudaEventRecord");
 }
 void CudaBackend::wait(void* event) { cuda::check(cudaEventSynchronize(event_of(event)), "cudaEventSynchronize"); }
-void CudaBackend::wait(void* event, Stream stream) {
-    const cuda::CurrentGpu current(gpu_.ordinal);
-    cuda::check(cudaStreamWaitEvent(cuda::handle_of(stream), event_of(event), 0), "cudaStreamWaitEvent");
-}
 
 Stream CudaBackend::beside(Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);

@@ -2,8 +2,11 @@
 /// Host memory on its way to a GPU: a copy is taken at once, so that the caller goes on and may change its own.
 #include <cuda_runtime_api.h>
 
+#include <array>
 #include <cstddef>
-#include <vector>
+#include <memory>
+
+#include "cuda/event.hpp"
 
 namespace rondo::cuda {
 
@@ -11,7 +14,7 @@ namespace rondo::cuda {
 /// the host may run ahead. Belongs to one stream.
 class Staging {
 public:
-    explicit Staging(int ordinal);
+    Staging();  ///< of the current GPU
     ~Staging();
     Staging(const Staging&) = delete;
     Staging& operator=(const Staging&) = delete;
@@ -22,9 +25,8 @@ public:
 private:
     static constexpr std::size_t kPieces = 16, kPieceBytes = std::size_t{128} << 10;
 
-    int ordinal_;
-    std::byte* memory_ = nullptr;
-    std::vector<cudaEvent_t> done_;
+    std::unique_ptr<std::byte, void (*)(void*)> memory_;
+    std::array<Event, kPieces> done_;
     std::size_t next_ = 0;
 };
 

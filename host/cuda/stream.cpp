@@ -13,9 +13,6 @@ cudaStream_t make_stream() {
     return made;
 }
 
-Event::Event() { check(cudaEventCreateWithFlags(&handle_, cudaEventDisableTiming), "cudaEventCreateWithFlags"); }
-Event::~Event() { static_cast<void>(cudaEventDestroy(handle_)); }
-
 std::size_t StreamMemory::workspace_bytes(const Gpu& gpu) {
     return static_cast<std::size_t>(gpu.multiprocessors) * 256 * 1024;
 }
@@ -25,10 +22,7 @@ std::size_t StreamMemory::scratch_bytes(const Gpu& gpu) {
 }
 
 StreamMemory::StreamMemory(const Gpu& gpu, cudaStream_t s)
-    : stream(s),
-      workspace(gpu.ordinal, workspace_bytes(gpu)),
-      scratch(gpu.ordinal, scratch_bytes(gpu)),
-      staging(gpu.ordinal) {}
+    : stream(s), workspace(gpu.ordinal, workspace_bytes(gpu)), scratch(gpu.ordinal, scratch_bytes(gpu)) {}
 
 StreamMemories::StreamMemories(const Gpu& gpu) : gpu_(gpu) {
     const CurrentGpu current(gpu.ordinal);
@@ -52,12 +46,13 @@ void refuse_capture(cudaStream_t stream) {
 }  // namespace
 
 StreamMemory& StreamMemories::of(cudaStream_t stream) {
+    for (StreamMemory& memory : list_)
+        if (memory.stream == stream && (first_taken_ || &memory != &list_.front())) return memory;
     if (!first_taken_) {
         first_taken_ = true;
         list_.front().stream = stream;
+        return list_.front();
     }
-    for (StreamMemory& memory : list_)
-        if (memory.stream == stream) return memory;
     refuse_capture(stream);
     return list_.emplace_back(gpu_, stream);
 }
@@ -77,18 +72,17 @@ cudaStream_t StreamMemories::beside(cudaStream_t stream) {
 }
 
 void StreamMemories::forget(cudaStream_t stream) noexcept {
-    if (!first_taken_) return;
+    const bool first = first_taken_ && list_.front().stream == stream;
     cudaStream_t beside = nullptr;
     for (StreamMemory& memory : list_)
-        if (memory.stream == stream) beside = std::exchange(memory.beside, nullptr);
-    if (beside != nullptr) {
-        static_cast<void>(cudaStreamDestroy(beside));
-        list_.remove_if([&](const StreamMemory& memory) { return memory.stream == beside; });
-    }
-    if (list_.front().stream == stream)
-        first_taken_ = false;
-    else
-        list_.remove_if([&](const StreamMemory& memory) { return memory.stream == stream; });
+        if (memory.stream == stream && (first || &memory != &list_.front()))
+            beside = std::exchange(memory.beside, nullptr);
+    if (beside != nullptr) static_cast<void>(cudaStreamDestroy(beside));
+    if (first) first_taken_ = false;
+    StreamMemory* const front = &list_.front();
+    list_.remove_if([&](const StreamMemory& memory) {
+        return &memory != front && (memory.stream == stream || (beside != nullptr && memory.stream == beside));
+    });
 }
 
 }  // namespace rondo::cuda

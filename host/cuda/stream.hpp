@@ -4,6 +4,7 @@
 
 #include <list>
 
+#include "cuda/event.hpp"
 #include "cuda/gpu.hpp"
 #include "cuda/memory.hpp"
 #include "cuda/staging.hpp"
@@ -15,19 +16,6 @@ inline cudaStream_t handle_of(Stream stream) noexcept { return static_cast<cudaS
 
 /// A stream of the current GPU that does not wait for the legacy default stream.
 cudaStream_t make_stream();
-
-/// A mark in a stream's work.
-class Event {
-public:
-    Event();
-    ~Event();
-    Event(const Event&) = delete;
-    Event& operator=(const Event&) = delete;
-    cudaEvent_t handle() const noexcept { return handle_; }
-
-private:
-    cudaEvent_t handle_ = nullptr;
-};
 
 /// Memory that operations on one stream use in turn: cuBLASLt's workspace, room for reductions and sorts, and uploads.
 /// Both grow with the GPU, whose every multiprocessor may hold part of a sum: 33 MiB (what cuBLAS asks for on sm_90) and
@@ -45,8 +33,8 @@ struct StreamMemory {
     cudaStream_t beside = nullptr;  ///< made when it is first asked for
 };
 
-/// Those of all streams that were ever used. The first one's are made at once, so that even the first step on it
-/// allocates nothing; another stream's when it is first seen, which must not be while it captures a graph.
+/// Those of all streams in use. One is made at once, for the stream that asks first; another's when it is first seen,
+/// which must not be while it captures a graph.
 class StreamMemories {
 public:
     explicit StreamMemories(const Gpu& gpu);

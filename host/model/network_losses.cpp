@@ -33,7 +33,7 @@ void Network::Impl::reduce(std::size_t n, Reduction reduction, std::int64_t begi
 void Network::set_loss(Reduction reduction, std::int64_t begin, Stream stream) {
     Impl& m = *impl_;
     if (m.phase != Impl::Phase::fed && m.phase != Impl::Phase::forward)
-        model::refuse_state("loss: must follow a forward, and once");
+        model::refuse_state("set_loss: must follow a feed");
     std::fill(m.loss_counted.begin(), m.loss_counted.end(), 0);
     std::fill(m.loss_scales.begin(), m.loss_scales.end(), 0.0);
     bool any = false;

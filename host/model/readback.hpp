@@ -20,8 +20,8 @@ public:
         }
     }
     ~Readback() {
-        device_.backend().free_event(event_);
-        device_.backend().free_host(data_);  // waits for a copy under way
+        device_.backend().free_event(event_);  // waits for a copy under way
+        device_.backend().free_host(data_);
     }
     Readback(const Readback&) = delete;
     Readback& operator=(const Readback&) = delete;

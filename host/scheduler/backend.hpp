@@ -269,12 +269,11 @@ public:
     // Order. What follows is that of a device that runs everything at once, in the order of the calls.
     virtual Stream make_stream() { return {}; }
     virtual void free_stream(Stream) noexcept {}
-    /// A mark in a stream's work that the host or another stream can wait for.
+    /// A mark in a stream's work that the host can wait for; freeing it waits as well.
     virtual void* make_event() { return nullptr; }
     virtual void free_event(void*) noexcept {}
     virtual void mark(void* /*event*/, Stream) {}
     virtual void wait(void* /*event*/) {}
-    virtual void wait(void* /*event*/, Stream) {}
     /// How many streams a plan may spread its operations over: 1 or 2.
     virtual int streams() const { return 1; }
     /// A second stream for work that may run beside `stream`; always the same one.

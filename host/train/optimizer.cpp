@@ -31,8 +31,8 @@ void validate(const ClipSpec& spec) {
 }
 
 void validate(const LossScaleSpec& spec) {
-    require(std::isfinite(spec.initial) && spec.initial >= 1, "loss_scale.initial", spec.initial,
-            "must be finite and at least 1");
+    require(spec.initial >= 1 && spec.initial <= kMostLossScale, "loss_scale.initial", spec.initial,
+            detail::concat("must be in [1, ", kMostLossScale, "]"));
     require(std::isfinite(spec.growth) && spec.growth >= 1, "loss_scale.growth", spec.growth,
             "must be finite and at least 1");
     require(spec.backoff > 0 && spec.backoff <= 1, "loss_scale.backoff", spec.backoff, "must be in (0, 1]");
@@ -54,6 +54,7 @@ struct Optimizer::Impl {
     LossScaleSpec loss_scale;
     model::DeviceBuffer first, second, numbers, sums, factors, ranges;
     std::int64_t groups = 1, range_count = 0;
+    bool has_rate = false;
     model::Readback<UpdateFindings> findings;
 
     Backend& backend() const { return network.device().backend(); }
@@ -110,11 +111,13 @@ Optimizer::Optimizer(Network& network, OptimizerSpec spec, ClipSpec clip, LossSc
     validate(clip);
     validate(loss_scale);
     impl_ = std::unique_ptr<Impl>(
-        new Impl{network, spec, clip, loss_scale, {}, {}, {}, {}, {}, {}, 1, 0, {network.device(), 1}});
+        new Impl{network, spec, clip, loss_scale, {}, {}, {}, {}, {}, {}, 1, 0, false, {network.device(), 1}});
     const Stream stream{};
     impl_->make_buffers();
     for (model::DeviceBuffer* buffer : {&impl_->first, &impl_->second, &impl_->numbers}) buffer->zero(stream);
     impl_->make_ranges(stream);
+    const UpdateFindings nothing;
+    impl_->backend().upload(&impl_->on_device()->findings, &nothing, sizeof nothing, stream);
     impl_->put_counts({0, impl_->scaled() ? loss_scale.initial : 1, 0}, stream);
     impl_->backend().synchronize(stream);
 }
@@ -127,6 +130,7 @@ const ClipSpec& Optimizer::clip() const noexcept { return impl_->clip; }
 
 void Optimizer::set_learning_rate(double rate, Stream stream) {
     impl_->backend().upload(&impl_->on_device()->learning_rate, &rate, sizeof rate, stream);
+    impl_->has_rate = true;
 }
 
 void Optimizer::Impl::measure(Stream stream) {
@@ -198,6 +202,7 @@ void Optimizer::Impl::apply(Stream stream) {
 }
 
 void Optimizer::update(Stream stream) {
+    if (!impl_->has_rate) throw Error(ErrorCode::state, "update: set_learning_rate must come first");
     impl_->measure(stream);
     impl_->decide(stream);
     impl_->apply(stream);
@@ -238,8 +243,8 @@ void Optimizer::write(std::span<const HostTensor> tensors, const UpdateCounts& c
     Impl& m = *impl_;
     require(counts.updates >= 0, "updates", counts.updates, "must not be negative");
     require(counts.steps_at_scale >= 0, "steps_at_scale", counts.steps_at_scale, "must not be negative");
-    require(std::isfinite(counts.loss_scale) && counts.loss_scale >= 1, "loss_scale", counts.loss_scale,
-            "must be finite and at least 1");
+    require(counts.loss_scale >= 1 && counts.loss_scale <= kMostLossScale, "loss_scale", counts.loss_scale,
+            detail::concat("must be in [1, ", kMostLossScale, "]"));
     const auto each = [&](const model::DeviceBuffer& moment, const char* prefix, auto f) {
         if (!moment.data()) return;
         for (const NetworkParameter& p : m.network.parameters())

@@ -30,12 +30,12 @@ StepRecordings::Done StepRecordings::run(const StepKey& key, Stream stream, cons
         return Done::ran;
     }
     Slot& slot = slot_of(key);
-    const bool first = slot.used == 0;
-    slot.used = ++clock_;
-    if (first) {
+    if (slot.used == 0) {
         work();
+        slot.used = ++clock_;  // not before: one that failed has not shown that the next can be recorded
         return Done::ran;
     }
+    slot.used = ++clock_;
     if (!slot.recording) slot.recording = backend.record(stream, work);
     backend.replay(slot.recording, stream);
     return Done::replayed;

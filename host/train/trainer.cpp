@@ -63,6 +63,7 @@ void Trainer::Impl::run(const NetworkState* from, std::int64_t keep) {
 }
 
 void Trainer::Impl::queue(std::span<const Sequence> inputs, std::int64_t loss_begin, std::int64_t keep) {
+    deliver(queued[1 - last]);  // nobody asked for it, but it counts
     const double rate = rondo::learning_rate(spec.schedule, progress.step, progress.epoch);
     network.feed(inputs, Mode::training, stream);
     network.set_random({spec.seed, static_cast<std::uint64_t>(progress.step)}, stream);
@@ -70,12 +71,13 @@ void Trainer::Impl::queue(std::span<const Sequence> inputs, std::int64_t loss_be
     optimizer.set_learning_rate(rate, stream);
     const NetworkState* from = state ? &*state : nullptr;
     const train::StepKey key{network.plan_id(), state ? state->array().data : nullptr, loss_begin, keep};
+    // A recording must make its own copies of the parameters, also where an evaluation has just made them.
+    network.parameters_changed();
     const auto work = [&] { run(from, keep); };
     // By reference: a copy of it would need memory.
     if (recordings.run(key, stream, std::cref(work)) == train::StepRecordings::Done::replayed) network.replayed();
 
     last = 1 - last;
-    deliver(queued[last]);  // nobody asked, but it counts
     QueuedStep& step = queued[last];
     step.sums.fill(static_cast<const double*>(network.loss_sums().data), stream);
     step.findings.fill(optimizer.findings(), stream);
@@ -168,18 +170,21 @@ std::optional<StepMetrics> Trainer::queue(const TokenStreams& streams) {
 std::optional<StepMetrics> Trainer::finish() { return impl_->deliver(impl_->queued[impl_->last]); }
 
 StepMetrics Trainer::step(std::span<const Sequence> inputs) {
+    finish();
     impl_->state.reset();
     impl_->queue(inputs, 0, -1);
     return *finish();
 }
 
 StepMetrics Trainer::step(const TokenStreams& streams) {
+    finish();
     impl_->queue(streams);
     return *finish();
 }
 
 StepMetrics Trainer::sequence(std::span<const Sequence> inputs, const std::function<void(const StepMetrics&)>& each) {
     Impl& m = *impl_;
+    finish();
     const train::LongBatch batch(m.network.spec(), inputs);
     m.begin_state(batch.rows());
     const std::vector<Window>& windows = m.windows_of(batch.steps());

@@ -199,7 +199,9 @@ public:
     void set_loss(Reduction reduction, std::int64_t begin, Stream stream);
 
     // These three only queue work that reads device memory: they can be captured in a graph (once a step with the same
-    // extents has run), and replayed after each feed, set_random and set_loss of the same extents and `begin`.
+    // extents has run; parameters_changed() comes right before, or the copies of the parameters that 16-bit types need
+    // may be missing from it), and replayed after each feed, set_random and set_loss of the same extents, `begin`, `from`
+    // and `accumulate`. A keep_state belongs into the same capture.
     /// Everything but the losses. from: the carried states to begin with, null for zero.
     void forward(const NetworkState* from, Stream stream);
     /// The losses, and after a training forward their gradients, reduced.
@@ -222,7 +224,7 @@ public:
     std::span<const double> loss_weights() const noexcept;  ///< one a node, of the last set_loss
     std::int64_t loss_counted() const noexcept;             ///< LossValue::counted of the last set_loss
     /// In device memory: what the losses' gradients are multiplied by beside their reduction, 1 until somebody (an
-    /// Optimizer, for f16) changes it. Gradients of parameters carry it.
+    /// Optimizer, for f16) changes it. All gradients carry it.
     double* loss_scale() noexcept;
 
     /// A value of the last forward, in device memory; gone after loss() in training where its gradient took its place.

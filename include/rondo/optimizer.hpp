@@ -60,7 +60,8 @@ struct ClipSpec {
 
 /// Gradients in f16 underflow below 6e-8; the loss is multiplied by a scale before it is differentiated, and the
 /// gradient divided by it where parameters are updated. The scale is multiplied by `growth` after `interval` updates
-/// with finite gradients, by `backoff` (and the update skipped) when one is not finite. Other types need none.
+/// with finite gradients, by `backoff` (and the update skipped) when one is not finite; it stays in [1, 2^24]. Other types
+/// need none.
 struct LossScaleSpec {
     double initial = 65536;
     double growth = 2, backoff = 0.5;
@@ -99,7 +100,7 @@ struct UpdateReport {
 /// given.
 class RONDO_API Optimizer {
 public:
-    /// Throws Error when a spec is not valid. A network in f16 gets a loss scale.
+    /// Throws Error when a spec is not valid. A network in f16 gets a loss scale, which it keeps; one optimizer at a time.
     Optimizer(Network& network, OptimizerSpec spec, ClipSpec clip = {}, LossScaleSpec loss_scale = {});
     ~Optimizer();
     Optimizer(Optimizer&&) noexcept;
@@ -108,12 +109,13 @@ public:
     const OptimizerSpec& spec() const noexcept;
     const ClipSpec& clip() const noexcept;
 
-    /// Of the updates from now on.
+    /// Of the updates from now on; must come before the first.
     void set_learning_rate(double rate, Stream stream);
     /// Measures the gradients, decides, and updates; the gradients are read and not changed. Where they are not finite
-    /// nothing is changed and the update does not count. Reads device memory only: it can be captured and replayed.
+    /// nothing is changed and the update does not count. Reads device memory only: it can be captured and replayed (who
+    /// replays it calls Network::replayed). Throws Error (state) where no learning rate was set.
     void update(Stream stream);
-    /// Of the last update. Waits for the stream.
+    /// Of the last update; before the first one all is well and nothing measured. Waits for the stream.
     UpdateReport report(Stream stream) const;
     /// The same in device memory.
     const UpdateFindings* findings() const noexcept;

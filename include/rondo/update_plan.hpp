@@ -19,6 +19,9 @@ struct UpdateRange {
     std::int64_t group = 0;  ///< of UpdatePlan::factors
 };
 
+/// No loss scale grows beyond this; below 1 none falls.
+inline constexpr double kMostLossScale = 0x1p24;
+
 /// Kept from update to update.
 struct UpdateCounts {
     std::int64_t updates = 0;         ///< done, without the skipped
@@ -52,11 +55,11 @@ struct UpdatePlan {
     double beta1 = 0, beta2 = 0;
     const double* learning_rate = nullptr;
     bool scaled = false;  ///< the loss scale follows the gradients
-    double growth = 2, backoff = 0.5, most = 0x1p24;
+    double growth = 2, backoff = 0.5, most = kMostLossScale;
     std::int64_t interval = 2000;  ///< finite gradients after which it grows
 
     UpdateCounts* counts = nullptr;    ///< in, out
-    double* loss_scale = nullptr;      ///< out: counts->loss_scale, where the losses read it
+    double* loss_scale = nullptr;      ///< in, out: where the losses read it
     UpdateScalars* scalars = nullptr;  ///< out
     double* factors = nullptr;         ///< out [groups]: what gradients are multiplied by as they are read
     UpdateFindings* findings = nullptr;
@@ -68,6 +71,7 @@ struct UpdatePlan {
 /// et al., "Mixed precision training", ICLR 2018).
 RONDO_HD void plan_update(const UpdatePlan& plan) {
     UpdateCounts& counts = *plan.counts;
+    counts.loss_scale = *plan.loss_scale;
     const double unscale = 1 / counts.loss_scale;
     double sum = 0;
     for (std::int64_t g = 0; g < plan.groups; ++g) sum += plan.sums[g];

@@ -415,7 +415,7 @@ TEST_F(CudaOperationsGpu, PlansUpdatesAsTheCpuDoes) {
                     UpdateScalars scalars;
                     UpdateFindings findings;
                 };
-                const Numbers start{{900, 16, 25 + bad}, 28, 0.3, 0, {}, {7, 4, 1}, {}, {}};
+                const Numbers start{{900, 16, 25 + bad}, 28, 0.3, 4, {}, {7, 4, 1}, {}, {}};
                 const auto plan_of = [&](Numbers* n) {
                     UpdatePlan plan{.clip = clip, .limit = 2, .groups = 3, .sums = n->sums, .largest = &n->largest};
                     plan.beta1 = 0.9;

@@ -181,6 +181,22 @@ TEST_F(CudaStreamsGpu, WhatCannotBeReplayedIsRefusedWhileRecording) {
     EXPECT_THROW(backend().record({}, [] {}), Error);
 }
 
+/// A stream that came first and went leaves its memory to whoever has none.
+TEST_F(CudaStreamsGpu, StreamsComeAndGo) {
+    auto first = std::make_unique<DeviceStream>(device());
+    double number = 1;
+    const Guarded to(device(), DType::f64, 1, Alignment::cache_line);
+    backend().upload(to.data(), &number, sizeof number, *first);
+    const DeviceStream second(device());
+    const Stream beside = backend().beside(second);
+    first.reset();
+    backend().upload(to.data(), &number, sizeof number, second);
+    EXPECT_EQ(backend().beside(second).handle, beside.handle);
+    const DeviceStream third(device());
+    EXPECT_NE(backend().beside(third).handle, beside.handle);
+    EXPECT_EQ(backend().beside(second).handle, beside.handle);
+}
+
 /// An upload takes its bytes at once, however many there are.
 TEST_F(CudaStreamsGpu, UploadsMayBeChangedAtOnce) {
     const DeviceStream stream(device());

@@ -130,6 +130,27 @@ TEST_F(CudaTrainingGpu, ReplaysHaveTheBitsOfTheSteps) {
     }
 }
 
+/// An evaluation makes the 16-bit copies of the parameters, just before a step is recorded: the recording makes its own.
+TEST_F(CudaTrainingGpu, EvaluationsBetweenStepsChangeNothing) {
+    const auto run = [&](Stream stream, bool evaluates) {
+        Network network(device(), network_spec(model(Precision::f16())));
+        network.initialise({.seed = 4}, stream);
+        const TokenStreams streams(text(19), 3);  // one window an epoch
+        Trainer trainer(network, adam(), stream);
+        std::vector<double> losses;
+        for (int i = 0; i < 8; ++i) {
+            losses.push_back(trainer.step(streams).loss);
+            if (evaluates) evaluate(network, streams, 4, stream);
+        }
+        return losses;
+    };
+    const DeviceStream stream(device());
+    const std::vector<double> expected = run({}, false);
+    EXPECT_NE(expected[6], expected[7]);
+    EXPECT_EQ(run(stream, true), expected);
+    EXPECT_EQ(run(stream, false), expected);
+}
+
 TEST_F(CudaTrainingGpu, QueuedStepsTellTheirMetricsOneStepLater) {
     const DeviceStream stream(device());
     const Curve expected = train(device(), stream, model(Precision::f32()), adam(), 20);

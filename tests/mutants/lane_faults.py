@@ -109,7 +109,7 @@ FAULTS = [
     ("update: clamp ignored", UPDATE, "math::clamp(g[i] * at_range.factor, k.clamp)", "g[i] * at_range.factor", None),
     ("update: decay of the first range for all", UPDATE, "decay = static_cast<C>(range->weight_decay);", "decay = static_cast<C>((range == nullptr ? range : range - (range->begin > 0))->weight_decay);", None),
     ("update: bias correction of the second moment ignored", UPDATE, "sqrt(v[i]) / k.root_correction2", "sqrt(v[i])", None),
-    ("update: moment not kept", UPDATE, "if (first != nullptr) store(first + at, m);", "", None),
+    ("update: moment not kept", UPDATE, "if (has_first) store(first + at, m);", "", None),
 
     # The host's part.
     ("matmul: operands not exchanged", MATMUL, "CUBLASLT_MATMUL_DESC_TRANSA, shape.b_transposed", "CUBLASLT_MATMUL_DESC_TRANSA, shape.a_transposed", None),
@@ -123,7 +123,7 @@ FAULTS = [
     ("loop: clip factors on top of the product", LOOP, "layer.batch * layer.cell->gates * layer.hidden * size_of(layer.precision.accumulate)", "0", None),
     ("loop: kernel on the default stream", LOOP, "kernels_of(layer).backward[step.stage](a, cuda::handle_of(stream));", "kernels_of(layer).backward[step.stage](a, nullptr);", None),
     ("loop: clip by value forgotten", LOOP, "g.clip = layer.recurrent_clip.limit;", "", None),
-    ("stream: all streams share one workspace", STREAM, "if (memory.stream == stream) return memory;", "return memory;", None),
+    ("stream: all streams share one workspace", STREAM, "if (memory.stream == stream && (first_taken_ || &memory != &list_.front())) return memory;", "if (first_taken_) return memory;", None),
     ("stream: allocates while capturing", STREAM, "capturing != cudaStreamCaptureStatusNone", "capturing == cudaStreamCaptureStatusInvalidated", None),
     ("memory: host pointers pass", MEMORY, "case cudaMemoryTypeUnregistered:\n", "case cudaMemoryTypeUnregistered:\n            break;\n", None),
     ("memory: exhaustion is some device error", MEMORY, "throw Error(ErrorCode::out_of_memory", "throw Error(ErrorCode::device", None),
@@ -144,5 +144,6 @@ FAULTS = [
     ("streams: a dependency on the other stream is forgotten", "host/scheduler/order.hpp", "other > known_[to])", "other > known_[to] + 100)", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
     ("streams: both directions share a workspace", "host/scheduler/pass.hpp", "program.streams[static_cast<std::size_t>(on_stream)]", "program.streams[static_cast<std::size_t>(on_stream) / 2]", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
     ("streams: the second direction's input gradient does not wait", "host/scheduler/lowering.cpp", "d == 1 ? last[0] : -1});", "-1});", None),
+    ("trainer: recordings without copies of the parameters", TRAINER, "    network.parameters_changed();\n", "", None),
     ("gpu: counts devices that are not there", GPU, "ordinal < 0 || ordinal >= count", "ordinal < 0", None),
 ]

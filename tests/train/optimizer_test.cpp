@@ -153,6 +153,15 @@ TEST(Optimizer, MayLeaveBiasesOutOfDecay) {
         }
 }
 
+TEST(Optimizer, NeedsALearningRate) {
+    Network network = make();
+    Optimizer optimizer(network, {});
+    EXPECT_TRUE(optimizer.report(kStream).finite);
+    EXPECT_EQ(optimizer.report(kStream).loss_scale, 1);
+    EXPECT_THROW(optimizer.update(kStream), Error);
+    EXPECT_NO_THROW(update(optimizer, 0.1));
+}
+
 TEST(Optimizer, RefusesWhatMakesNoSense) {
     for (const OptimizerSpec& spec :
          {OptimizerSpec{.momentum = -0.1}, OptimizerSpec{.momentum = 1}, OptimizerSpec{.momentum = kNan},
@@ -240,7 +249,7 @@ TEST(Clip, GradientsThatAreNotFiniteChangeNothing) {
 
 TEST(LossScale, BacksOffAndGrows) {
     UpdateCounts counts{0, 1024, 0};
-    double sum = 1, rate = 0, scale = 0, factor = 0;
+    double sum = 1, rate = 0, scale = 1024, factor = 0;
     UpdateScalars scalars;
     UpdateFindings findings;
     UpdatePlan plan;
