@@ -76,7 +76,7 @@ RONDO_HD void plan_update(const UpdatePlan& plan) {
     for (std::int64_t g = 0; g < plan.groups; ++g) {
         const double norm = ::sqrt(plan.sums[g]) * unscale;
         const bool by_norm = plan.clip == ClipKind::norm || plan.clip == ClipKind::tensor_norm;
-        const double coefficient = by_norm ? ::fmin(1, plan.limit / (norm + 1e-6)) : 1;
+        const double coefficient = by_norm ? ::fmin(1.0, plan.limit / (norm + 1e-6)) : 1;
         clipped = clipped || coefficient < 1;
         plan.factors[g] = coefficient * unscale;
     }
@@ -88,7 +88,7 @@ RONDO_HD void plan_update(const UpdatePlan& plan) {
     *plan.scalars = {*plan.learning_rate, 1 - ::pow(plan.beta1, n), 1 - ::pow(plan.beta2, n), finite ? 0 : 1};
 
     if (plan.scaled && !finite) {
-        counts.loss_scale = ::fmax(counts.loss_scale * plan.backoff, 1);
+        counts.loss_scale = ::fmax(counts.loss_scale * plan.backoff, 1.0);
         counts.steps_at_scale = 0;
     } else if (plan.scaled && ++counts.steps_at_scale >= plan.interval) {
         counts.loss_scale = ::fmin(counts.loss_scale * plan.growth, plan.most);
