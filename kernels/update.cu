@@ -62,12 +62,13 @@ __global__ void __launch_bounds__(kThreads) update_kernel(const UpdateArrays a) 
     C *const parameters = static_cast<C*>(a.parameters), *const first = static_cast<C*>(a.first),
              *const second = static_cast<C*>(a.second);
     const C* const gradients = static_cast<const C*>(a.gradients);
+    const bool has_first = kRule != Rule::sgd || first != nullptr;  // asking at every element makes Adam spill
     for (std::int64_t at = global_thread() * kCount; at < a.count; at += grid_threads() * kCount) {
         C p[kCount], g[kCount], m[kCount], v[kCount];
         load(p, parameters + at);
         load(g, gradients + at);
         fill(m, 0);
-        if (first != nullptr) load(m, first + at);
+        if (has_first) load(m, first + at);
         if constexpr (kRule != Rule::sgd) load(v, second + at);
 #pragma unroll
         for (int i = 0; i < kCount; ++i) {
@@ -75,8 +76,8 @@ __global__ void __launch_bounds__(kThreads) update_kernel(const UpdateArrays a) 
             const C read = math::clamp(g[i] * at_range.factor, k.clamp), decay = at_range.decay;
             if constexpr (kRule == Rule::sgd) {
                 const C d = read + decay * p[i];
-                m[i] = first != nullptr ? k.momentum * m[i] + d : d;
-                p[i] -= k.rate * (a.nesterov && first != nullptr ? d + k.momentum * m[i] : m[i]);
+                m[i] = has_first ? k.momentum * m[i] + d : d;
+                p[i] -= k.rate * (a.nesterov && has_first ? d + k.momentum * m[i] : m[i]);
             } else {
                 const bool decoupled = kRule == Rule::adamw;
                 const C before = decoupled ? p[i] * (C(1) - k.rate * decay) : p[i];
@@ -87,7 +88,7 @@ __global__ void __launch_bounds__(kThreads) update_kernel(const UpdateArrays a) 
             }
         }
         store(parameters + at, p);
-        if (first != nullptr) store(first + at, m);
+        if (has_first) store(first + at, m);
         if constexpr (kRule != Rule::sgd) store(second + at, v);
     }
 }
