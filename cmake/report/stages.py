@@ -1,0 +1,166 @@
+"""The stages of the report, most important first. Each says how it went: passed, failed, cut off, not run, and why."""
+import dataclasses
+import json
+import pathlib
+import re
+import time
+
+from report import build, googletest, process
+
+MISSING = [
+    "parity with cuDNN of dx, dW and y over thousands of small cases (each benchmarked row compares y and dx once)",
+    "large shapes against the GPU's own f64 steps",
+    "microbenchmarks of the six unknowns that the persistent kernels hang on",
+    "Rondo's own parts (input GEMM, steps, weight GEMMs) with bytes, FLOPs and their bound",
+    "training end to end, and the same model in PyTorch",
+    "torch.nn.LSTM and torch.nn.GRU as people call them",
+]
+
+# Small shapes of every kernel. Left out: what fails on purpose, and what takes minutes under a tool.
+SMALL = {"rondo_cuda_tests": ["CudaOperationsGpu.*", "CudaGradientsGpu.EdgeExtents",
+                              "CudaGradientsGpu.EdgeExtentsInBf16", "CudaSampleGpu.ExtremeLogits",
+                              "CudaStreamsGpu.AStepIsCapturedAndReplayed",
+                              "-CudaOperationsGpu.AddsMoreRowsThanASortTakes"],
+         "rondo_lane_gpu_tests": ["DeviceLayerGpu.*", "-DeviceLayerGpu.ARefusedLaunchNamesTheKernel",
+                                  "DeviceLayerGpu.BoundedWaitsEnd"]}
+PLANTED = {"memcheck": "PlantedFaults.DISABLED_WritesBehindItsOutput",
+           "racecheck": "PlantedFaults.DISABLED_LeavesOutABarrier",
+           "initcheck": "PlantedFaults.DISABLED_ReadsWhatNobodyWrote",
+           "synccheck": "PlantedFaults.DISABLED_MeetsNobodyAtABarrier"}
+PROGRAMS = {"rondo_cuda_tests": "tests", "rondo_lane_gpu_tests": "tests/lane/kernels"}
+FOUND = 86  # what the sanitizer is told to end with when it found something
+
+
+@dataclasses.dataclass
+class Context:
+    source: pathlib.Path
+    build: pathlib.Path
+    out: pathlib.Path
+    machine: dict
+    grid: str
+    jobs: int
+    dry_run: bool
+    deadline: float
+
+    def run(self, command, limit):
+        command = [str(word) for word in command]
+        if self.dry_run:
+            with open(self.out / "log.txt", "a", encoding="utf-8") as log:
+                log.write("would run: " + " ".join(command) + "\n")
+            return process.Ran(0, "")
+        env = {"LD_LIBRARY_PATH": ":".join(filter(None, [str(pathlib.Path(self.machine["nvcc"] or "/").parent.parent /
+                                                             "lib64"), process.os.environ.get("LD_LIBRARY_PATH")]))}
+        return process.run(command, self.out / "log.txt", limit, env)
+
+    def build_targets(self, targets, limit):
+        return self.run(["cmake", "--build", self.build, "--target", *targets, "--parallel",
+                         self.jobs or self.machine["cores"]], limit)
+
+    def program(self, name):
+        return self.build / PROGRAMS[name] / name
+
+
+def run(function, context, limit):
+    if context.dry_run:
+        function(context, limit)
+        return {"status": "not run", "says": "dry run"}
+    if limit < 5:
+        return {"status": "not run", "says": "no time is left"}
+    return function(context, limit)
+
+
+def told(ran, what):
+    """The status of a command that either works or does not."""
+    if ran.cut_off:
+        return {"status": "cut off", "says": f"{what} took too long"}
+    last = [line for line in ran.text.splitlines() if line.strip()][-3:]
+    return {"status": "passed", "says": what} if ran.code == 0 else {
+        "status": "failed", "says": f"{what}: exit code {ran.code}: " + " | ".join(last)}
+
+
+def check_names(source):
+    """Every test named above is there: a filter that matches nothing passes, and proves nothing."""
+    text = "".join(path.read_text(encoding="utf-8") for folder in ("tests/cuda", "tests/lane")
+                   for path in (source / folder).glob("*.cpp"))
+    there = {".".join(match) for match in re.findall(r"TEST(?:_F)?\((\w+), (\w+)\)", text)}
+    for term in [term for terms in SMALL.values() for term in terms] + list(PLANTED.values()):
+        suite = term.lstrip("-")
+        if not any(name == suite or suite.endswith(".*") and name.startswith(suite[:-1]) for name in there):
+            raise SystemExit(f"gpu_report: there is no test {suite}")
+
+
+def configure_and_build(context, limit):
+    check_names(context.source)
+    end = time.monotonic() + limit
+    ran = context.run(build.configuration(context.source, context.build, context.machine), limit)
+    if ran.code == 0:
+        context.machine["found"] = re.findall(r"-- ((?:CUDA|cuDNN|GoogleTest|Benchmarks): .*)", ran.text)
+        ran = context.build_targets(PROGRAMS, end - time.monotonic())
+    result = told(ran, f"built for {build.architecture(context.machine)}")
+    return result if result["status"] == "passed" else {**result, "status": "failed"}
+
+
+def gpu_tests(context, limit):
+    end = time.monotonic() + limit
+    cases = []
+    for name in PROGRAMS:
+        ran = context.run([context.program(name), "--gtest_filter=*Gpu*"], end - time.monotonic())
+        cases += googletest.cases(name, ran)
+    return {**googletest.verdict(cases), "cases": cases}
+
+
+def sanitizers(context, limit):
+    end = time.monotonic() + limit
+    sanitizer = context.machine["compute_sanitizer"]
+    if not sanitizer and not context.dry_run:
+        return {"status": "failed", "says": "there is no compute-sanitizer"}
+    tools, seen = [], True
+    for i, (tool, fault) in enumerate(PLANTED.items()):
+        share = (end - time.monotonic()) / (len(PLANTED) - i)
+        begin = [sanitizer or "compute-sanitizer", "--tool", tool, "--error-exitcode", FOUND]
+        if tool == "memcheck":
+            begin += ["--report-api-errors", "no"]  # some tests ask for what is refused
+        planted = context.run([*begin, context.program("rondo_lane_gpu_tests"), f"--gtest_filter={fault}",
+                               "--gtest_also_run_disabled_tests"], min(60, share / 2))
+        tools.append({"tool": tool, "planted fault": "found" if planted.code == FOUND else "NOT FOUND"})
+        seen = seen and planted.code == FOUND
+        stop = time.monotonic() + share / 2
+        for name, terms in SMALL.items():
+            words = ":".join(terms).replace(":-", "-", 1)
+            ran = context.run([*begin, context.program(name), f"--gtest_filter={words}"], stop - time.monotonic())
+            proven = sum(case["result"] == "ok" for case in googletest.cases(name, ran))
+            tools[-1][name] = ("cut off" if ran.cut_off else "FOUND ERRORS" if ran.code == FOUND else
+                               f"exit code {ran.code}" if ran.code else "clean") + f" ({proven} tests)"
+            seen = seen and (ran.cut_off or ran.code == 0 and proven > 0)
+    cut = any("cut off" in str(tool) for tool in tools)
+    return {"status": "failed" if not seen else "cut off" if cut else "passed",
+            "says": "; ".join(", ".join(f"{key}: {value}" for key, value in tool.items()) for tool in tools),
+            "tools": tools}
+
+
+def benchmark(context, limit):
+    end = time.monotonic() + limit
+    ran = context.build_targets(["bench_cuda_rnn"], limit)
+    if ran.code != 0:
+        return told(ran, "building bench_cuda_rnn (which needs cuDNN)")
+    left = end - time.monotonic()
+    grid = context.grid or ("full" if left >= 400 else "short")
+    result = context.out / "benchmark.json"
+    ran = context.run([context.build / "bench" / "bench_cuda_rnn", "--grid", grid, "--seconds", f"{left * 0.95:.0f}",
+                       "--output", result, "--commit", context.machine["commit"]], left)
+    if not result.exists():
+        return told(ran, f"the {grid} grid")
+    summary = json.loads(result.read_text(encoding="utf-8"))["summary"]
+    says = f"{grid} grid: {summary['rows']} of {summary['planned']} rows"
+    if "geometric_mean" in summary:
+        says += f", geometric mean {summary['geometric_mean']:.2f}, smallest {summary['minimum']:.2f}"
+    # Exit code 1: some row has no ratio; the file says why.
+    status = "cut off" if ran.cut_off else "passed" if ran.code == 0 else "failed"
+    return {"status": status, "says": says, "summary": summary}
+
+
+# name: title, share of the time that is left, function
+STAGES = {"build": ("Build", 0.5, configure_and_build),
+          "tests": ("GPU tests", 0.35, gpu_tests),
+          "sanitizers": ("compute-sanitizer", 0.4, sanitizers),
+          "benchmark": ("Benchmark against cuDNN", 1.0, benchmark)}
