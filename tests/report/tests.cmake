@@ -6,7 +6,7 @@ if(NOT Python3_Interpreter_FOUND)
   message(STATUS "Report: its tests are skipped (there is no Python)")
   return()
 endif()
-foreach(name gpu_report)
+foreach(name compare_results gpu_report)
   add_test(NAME report.${name} COMMAND Python3::Interpreter -B
     "${PROJECT_SOURCE_DIR}/tests/report/${name}_test.py")
   set_tests_properties(report.${name} PROPERTIES LABELS cpu TIMEOUT 120)
