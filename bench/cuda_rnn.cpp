@@ -1,11 +1,13 @@
 /// Rondo on a GPU beside cuDNN's RNN, called directly: every algorithm of cuDNN's that takes a row, eager and in a graph.
 ///
 ///     bench_cuda_rnn --grid short --seconds 300 --output results.json
+///     bench_cuda_rnn --parity 5000 --seconds 120 --output parity.json
 #include <chrono>
 #include <cstdio>
 
 #include "gpu/machine.hpp"
 #include "gpu/measure.hpp"
+#include "gpu/parity.hpp"
 #include "rows/flags.hpp"
 #include "scheduler/backend.hpp"
 
@@ -38,6 +40,7 @@ int run(const Flags& flags) {
     const CudnnHandle handle;
     check(cudnnSetStream(handle, static_cast<cudaStream_t>(Stream(stream).handle)), "cudnnSetStream");
     const nlohmann::ordered_json on = machine(flags.device, flags.commit);
+    if (flags.parity > 0) return parity(device, stream, handle, flags, on);
 
     std::vector<RowResult> results;
     bool all = true;

@@ -1,6 +1,6 @@
 #pragma once
-/// Whether both sides compute the same, before either is timed: the row's stack at a few steps and rows, y and dx of
-/// each beside those of the CPU backend in double, from the same numbers rounded to the row's type.
+/// Whether both sides compute the same: y, dx and every gradient of the weights of each, beside those of the CPU backend
+/// in double, from the same numbers rounded to the row's type.
 #include "gpu/cudnn_side.hpp"
 #include "gpu/rondo_side.hpp"
 
@@ -8,9 +8,12 @@ namespace rondo::bench {
 
 struct Agreement {
     nlohmann::ordered_json json;  ///< the largest errors, relative to the largest value
-    std::string refusal;          ///< empty where Rondo's numbers may be timed
+    bool compared = false;        ///< some algorithm of cuDNN's took the row
+    std::string refusal;          ///< empty unless the sides differ by more than the rule allows
 };
 
+/// The rule: Rondo's largest error is at most twice that of cuDNN's best algorithm, and four roundings of the largest
+/// value.
 Agreement agreement(const Device& device, Stream stream, const CudnnHandle& handle, const Row& row,
                     const std::vector<cudnnRNNAlgo_t>& algorithms);
 

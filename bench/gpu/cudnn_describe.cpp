@@ -1,4 +1,5 @@
 /// How a row is put into cuDNN's words: descriptors, and the place of every weight.
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -81,24 +82,18 @@ void CudnnSide::describe() {
         check(cudnnBuildRNNDynamic(handle_, rnn_, whole(row_.batch)), "cudnnBuildRNNDynamic");
 }
 
-void CudnnSide::place_weights(const Problem& problem, const Plan& plan) {
-    const std::vector<std::byte> ours = problem.weights.make(storage_, plan.parameter_count);
-    std::vector<std::byte> theirs(weight_bytes_);
-    const auto size = static_cast<std::size_t>(size_of(storage_));
+template <class Visit>
+void CudnnSide::for_each_block(Visit visit) const {
     const int gates = mode_of(row_.cell).gates;
-
-    /// One gate's block of a tensor of ours, to where cuDNN wants it.
-    const auto place = [&](const char* kind, const std::string& suffix, int gate, const TensorDescriptor& descriptor,
+    const auto block = [&](const char* kind, const std::string& suffix, int gate, const TensorDescriptor& descriptor,
                            const void* address) {
-        const ParameterInfo& tensor = plan.parameter(kind + suffix);
-        const std::int64_t block = tensor.shape.size() / gates;
-        require(elements_of(descriptor) == block, tensor.name, elements_of(descriptor),
-                detail::concat("cuDNN's block must have ", block, " elements"));
-        const auto at = static_cast<std::size_t>(static_cast<const std::byte*>(address) - weights_.data());
-        std::memcpy(theirs.data() + at, ours.data() + static_cast<std::size_t>(tensor.offset + gate * block) * size,
-                    static_cast<std::size_t>(block) * size);
+        const ParameterInfo& tensor = plan_.parameter(kind + suffix);
+        const std::int64_t count = tensor.shape.size() / gates;
+        require(elements_of(descriptor) == count, tensor.name, elements_of(descriptor),
+                detail::concat("cuDNN's block must have ", count, " elements"));
+        visit(tensor.offset + gate * count,
+              (static_cast<const std::byte*>(address) - weights_.data()) / size_of(storage_), count);
     };
-
     const TensorDescriptor matrix, bias;
     for (int layer = 0; layer < row_.layers; ++layer)
         for (int direction = 0; direction < row_.directions; ++direction)
@@ -109,10 +104,28 @@ void CudnnSide::place_weights(const Problem& problem, const Plan& plan) {
                       "cudnnGetRNNWeightParams");
                 const bool of_x = product < gates;
                 const std::string suffix = detail::concat("_l", layer, direction == 1 ? "_reverse" : "");
-                place(of_x ? "weight_ih" : "weight_hh", suffix, product % gates, matrix, matrix_at);
-                place(of_x ? "bias_ih" : "bias_hh", suffix, product % gates, bias, bias_at);
+                block(of_x ? "weight_ih" : "weight_hh", suffix, product % gates, matrix, matrix_at);
+                block(of_x ? "bias_ih" : "bias_hh", suffix, product % gates, bias, bias_at);
             }
+}
+
+void CudnnSide::place_weights(const Problem& problem) {
+    const std::vector<std::byte> ours = problem.weights.make(storage_, plan_.parameter_count);
+    std::vector<std::byte> theirs(weight_bytes_);
+    const auto bytes = [this](std::int64_t count) { return static_cast<std::size_t>(count * size_of(storage_)); };
+    for_each_block([&](std::int64_t our, std::int64_t their, std::int64_t count) {
+        std::memcpy(theirs.data() + bytes(their), ours.data() + bytes(our), bytes(count));
+    });
     device_.backend().upload(weights_.data(), theirs.data(), theirs.size(), stream_);
+}
+
+std::vector<double> CudnnSide::dparameters() const {
+    const std::vector<double> theirs = values(dweights_);
+    std::vector<double> ours(static_cast<std::size_t>(plan_.parameter_count));
+    for_each_block([&](std::int64_t our, std::int64_t their, std::int64_t count) {
+        std::copy_n(theirs.begin() + their, count, ours.begin() + our);
+    });
+    return ours;
 }
 
 }  // namespace rondo::bench

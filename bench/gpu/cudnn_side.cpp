@@ -35,6 +35,7 @@ CudnnSide::CudnnSide(const Device& device, const CudnnHandle& handle, cudnnRNNAl
       handle_(handle),
       algorithm_(algorithm),
       row_(problem.row),
+      plan_(plan),
       storage_(problem.storage),
       mode_(problem.row.training ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE),
       host_lengths_(problem.lengths.begin(), problem.lengths.end()),
@@ -58,7 +59,7 @@ CudnnSide::CudnnSide(const Device& device, const CudnnHandle& handle, cudnnRNNAl
         dweights_.zero(stream_);
         dx_ = room(static_cast<std::size_t>(problem.x_count() * size_of(storage_)));
     }
-    place_weights(problem, plan);
+    place_weights(problem);
 }
 
 void CudnnSide::run() {

@@ -26,10 +26,14 @@ public:
     MemoryUse memory() const;
     std::vector<double> y() const { return values(y_); }
     std::vector<double> dx() const { return values(dx_); }
+    std::vector<double> dparameters() const;  ///< where Rondo's lie
 
 private:
     void describe();
-    void place_weights(const Problem& problem, const Plan& plan);
+    void place_weights(const Problem& problem);
+    /// Calls visit(offset in Rondo's array, offset in cuDNN's, count), in elements, for each gate's block of a tensor.
+    template <class Visit>
+    void for_each_block(Visit visit) const;
     model::DeviceBuffer put(const void* data, std::size_t bytes) const;
     std::vector<double> values(const model::DeviceBuffer& buffer) const;
 
@@ -37,6 +41,7 @@ private:
     const CudnnHandle& handle_;
     cudnnRNNAlgo_t algorithm_;
     Row row_;
+    const Plan& plan_;
     DType storage_;
     Stream stream_;
     cudnnForwardMode_t mode_;

@@ -9,7 +9,8 @@
 
 namespace rondo::bench {
 
-Draws::Draws(DType exact_in, double scale, std::uint32_t seed) : table_(1000003) {
+Draws::Draws(DType exact_in, double scale, std::uint32_t seed, std::int64_t wanted)
+    : table_(static_cast<std::size_t>(std::min<std::int64_t>(wanted, 1000003))) {
     std::mt19937 engine(seed);
     for (float& value : table_)
         value =
@@ -34,9 +35,10 @@ Problem::Problem(const Row& r)
     : row(r),
       stack(r.stack()),
       storage(stack.precision.storage),
-      weights(storage, 1 / std::sqrt(static_cast<double>(r.hidden)), 1),
-      x(storage, 1, 2),
-      dy(storage, 1, 3),
+      weights(storage, 1 / std::sqrt(static_cast<double>(r.hidden)), 1,
+              4 * r.layers * r.directions * r.hidden * (r.input + 3 * r.hidden + 2)),  // no cell has more
+      x(storage, 1, 2, x_count()),
+      dy(storage, 1, 3, y_count()),
       lengths(static_cast<std::size_t>(r.batch), r.steps) {
     std::mt19937 engine(4);
     for (std::size_t b = 1; row.ragged && b < lengths.size(); ++b)

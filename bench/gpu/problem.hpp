@@ -7,11 +7,11 @@
 
 namespace rondo::bench {
 
-/// Uniform random numbers that are exact in the row's type, so that every precision starts from the same ones. A table
-/// of them is repeated; its length is prime, so that no row or column is the same as another.
+/// Uniform random numbers that are exact in the row's type, so that every precision starts from the same ones. Where
+/// many are wanted a table of them is repeated; its length is prime, so that no row or column is the same as another.
 class Draws {
 public:
-    Draws(DType exact_in, double scale, std::uint32_t seed);
+    Draws(DType exact_in, double scale, std::uint32_t seed, std::int64_t wanted);
     std::vector<std::byte> make(DType type, std::int64_t count) const;
 
 private:

@@ -83,12 +83,12 @@ model::DeviceBuffer RondoSide::put(const void* data, std::size_t bytes) {
     return buffer;
 }
 
-std::vector<double> RondoSide::values(const model::DeviceBuffer& buffer, const View& view) const {
+std::vector<double> RondoSide::values(const model::DeviceBuffer& buffer, DType type) const {
     std::vector<std::byte> raw(static_cast<std::size_t>(buffer.bytes()));
     device_.backend().download(raw.data(), buffer.data(), raw.size(), stream_);
     device_.backend().synchronize(stream_);
-    std::vector<double> made(static_cast<std::size_t>(buffer.bytes() / size_of(view.dtype)));
-    convert_elements(DType::f64, made.data(), view.dtype, raw.data(), static_cast<std::int64_t>(made.size()));
+    std::vector<double> made(static_cast<std::size_t>(buffer.bytes() / size_of(type)));
+    convert_elements(DType::f64, made.data(), type, raw.data(), static_cast<std::int64_t>(made.size()));
     return made;
 }
 

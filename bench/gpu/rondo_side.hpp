@@ -17,15 +17,16 @@ public:
     const Plan& plan() const { return plan_; }
     const std::string& algorithm() const;  ///< of the first layer's time loop
     MemoryUse memory() const;
-    std::vector<double> y() const { return values(y_, forward_.y); }
-    std::vector<double> dx() const { return values(dx_, backward_.dx); }
+    std::vector<double> y() const { return values(y_, forward_.y.dtype); }
+    std::vector<double> dx() const { return values(dx_, backward_.dx.dtype); }
+    std::vector<double> dparameters() const { return values(dparameters_, plan_.spec.precision.accumulate); }
     const void* device_x() const { return x_.data(); }
     const void* device_dy() const { return dy_.data(); }
 
 private:
     model::DeviceBuffer put(const void* data, std::size_t bytes);
     model::DeviceBuffer put(const std::vector<std::byte>& data) { return put(data.data(), data.size()); }
-    std::vector<double> values(const model::DeviceBuffer& buffer, const View& view) const;
+    std::vector<double> values(const model::DeviceBuffer& buffer, DType type) const;
 
     Device device_;
     Stream stream_;

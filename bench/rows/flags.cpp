@@ -5,6 +5,7 @@
 #include <map>
 
 #include "rows/grid.hpp"
+#include "rows/parity_rows.hpp"
 
 namespace rondo::bench {
 
@@ -12,6 +13,7 @@ const char* const kFlagsHelp =
     "  --grid short|full     40 rows, or about 150; without it, the one row of the flags below\n"
     "  --cell lstm --dtype bf16|f16|tf32|f32|f64 --hidden 256 --input 256 (as hidden) --batch 32 --steps 256\n"
     "  --layers 1 --directions 1|2 --ragged --pass training|inference\n"
+    "  --parity COUNT        compare so many small random cases with cuDNN instead of timing anything\n"
     "  --seconds 600         no row is begun after that\n"
     "  --output FILE         JSON, rewritten after every row\n"
     "  --commit TEXT         what was built, for the record\n"
@@ -68,6 +70,7 @@ Flags parse_flags(const std::vector<std::string>& words) {
         {"--seconds", [&](const std::string& word) { flags.seconds = number("--seconds", word, 0); }},
         {"--output", [&](const std::string& word) { flags.output = word; }},
         {"--commit", [&](const std::string& word) { flags.commit = word; }},
+        {"--parity", [&](const std::string& word) { flags.parity = static_cast<int>(whole("--parity", word, 1)); }},
         {"--device", [&](const std::string& word) { flags.device = static_cast<int>(whole("--device", word, 0)); }},
     };
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -87,6 +90,11 @@ Flags parse_flags(const std::vector<std::string>& words) {
     require(grid_name.empty() || !single, "--grid", grid_name, "cannot be given with the flags of a single row");
     if (row.input == 0) row.input = row.hidden;
     validate(row.stack());
+    if (flags.parity > 0) {
+        require(grid_name.empty() && !single, "--parity", flags.parity, "cannot be given with a grid or a single row");
+        flags.rows = parity_rows(flags.parity);
+        return flags;
+    }
     flags.rows = grid_name.empty() ? std::vector<Row>{row} : grid(grid_name);
     return flags;
 }

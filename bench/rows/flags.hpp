@@ -14,6 +14,7 @@ struct Flags {
     std::string commit = "unknown";  ///< what was built, for the record
     double seconds = 600;            ///< no row is begun after that
     int device = 0;
+    int parity = 0;     ///< so many small cases are compared, and nothing is timed
     bool list = false;  ///< print the rows and end; needs no GPU
     bool help = false;
 };

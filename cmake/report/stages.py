@@ -8,7 +8,7 @@ import time
 from report import build, googletest, process
 
 MISSING = [
-    "parity with cuDNN of dx, dW and y over thousands of small cases (each benchmarked row compares y and dx once)",
+    "parity with cuDNN of projection, cell clip, other biases, carried states",
     "large shapes against the GPU's own f64 steps",
     "microbenchmarks of the six unknowns that the persistent kernels hang on",
     "Rondo's own parts (input GEMM, steps, weight GEMMs) with bytes, FLOPs and their bound",
@@ -138,11 +138,35 @@ def sanitizers(context, limit):
             "tools": tools}
 
 
+def build_benchmark(context, limit):
+    """None, or why there is none."""
+    ran = context.build_targets(["bench_cuda_rnn"], limit)
+    return None if ran.code == 0 else told(ran, "building bench_cuda_rnn (which needs cuDNN)")
+
+
+def parity(context, limit):
+    end = time.monotonic() + limit
+    refusal = build_benchmark(context, limit)
+    if refusal:
+        return refusal
+    left = end - time.monotonic()
+    result = context.out / "parity.json"
+    ran = context.run([context.build / "bench" / "bench_cuda_rnn", "--parity", 5000, "--seconds", f"{left * 0.95:.0f}",
+                       "--output", result, "--commit", context.machine["commit"]], left)
+    if not result.exists():
+        return told(ran, "parity")
+    summary = json.loads(result.read_text(encoding="utf-8"))["summary"]
+    cut = ran.cut_off or summary["run"] < summary["planned"]
+    return {"status": "failed" if summary["failed"] or not summary["compared"] or ran.code not in (0, None) else
+            "cut off" if cut else "passed", "says": ", ".join(f"{n} {what}" for what, n in summary.items()),
+            "summary": summary}
+
+
 def benchmark(context, limit):
     end = time.monotonic() + limit
-    ran = context.build_targets(["bench_cuda_rnn"], limit)
-    if ran.code != 0:
-        return told(ran, "building bench_cuda_rnn (which needs cuDNN)")
+    refusal = build_benchmark(context, limit)
+    if refusal:
+        return refusal
     left = end - time.monotonic()
     grid = context.grid or ("full" if left >= 400 else "short")
     result = context.out / "benchmark.json"
@@ -163,4 +187,5 @@ def benchmark(context, limit):
 STAGES = {"build": ("Build", 0.5, configure_and_build),
           "tests": ("GPU tests", 0.35, gpu_tests),
           "sanitizers": ("compute-sanitizer", 0.4, sanitizers),
+          "parity": ("Parity with cuDNN", 0.25, parity),
           "benchmark": ("Benchmark against cuDNN", 1.0, benchmark)}

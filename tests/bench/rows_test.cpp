@@ -7,6 +7,7 @@
 
 #include "rows/flags.hpp"
 #include "rows/grid.hpp"
+#include "rows/parity_rows.hpp"
 #include "rows/result_file.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -49,6 +50,17 @@ TEST(BenchGrid, CoversWhatIsCompared) {
     EXPECT_EQ(cells, (std::set<std::string>{"gru", "lstm", "rnn_tanh"}));
 }
 
+TEST(BenchParity, EveryKindOfCaseAndTheSameOnesEveryTime) {
+    const std::vector<Row> rows = parity_rows(2000);
+    EXPECT_EQ(rows, parity_rows(2000));
+    std::set<std::string> kinds;
+    for (const Row& row : rows) {
+        EXPECT_NO_THROW(validate(row.stack())) << row.name();
+        kinds.insert(detail::concat(row.cell, row.dtype, row.layers, row.directions, row.ragged, row.training));
+    }
+    EXPECT_EQ(kinds.size(), (4u * 2 + 3u * 3) * 3 * 2 * 2 * 2);  // rnn_relu in f64 and f32 alone
+}
+
 TEST(BenchFlags, ASingleRow) {
     const Flags flags = parse_flags({"--cell", "gru", "--dtype", "tf32", "--hidden", "96", "--directions", "2",
                                      "--ragged", "--pass", "inference", "--seconds", "7.5"});
@@ -56,6 +68,7 @@ TEST(BenchFlags, ASingleRow) {
     EXPECT_EQ(flags.rows[0].name(), "gru/tf32/H96/I96/B32/T256/L1/D2/inference/ragged");
     EXPECT_EQ(flags.seconds, 7.5);
     EXPECT_EQ(parse_flags({"--grid", "short", "--list"}).rows.size(), 40u);
+    EXPECT_EQ(parse_flags({"--parity", "7"}).rows.size(), 7u);
 }
 
 TEST(BenchFlags, RefusesWhatItDoesNotKnow) {
@@ -65,6 +78,7 @@ TEST(BenchFlags, RefusesWhatItDoesNotKnow) {
     EXPECT_THROW(parse_flags({"--hidden", "0"}), Error);
     EXPECT_THROW(parse_flags({"--cell", "perceptron"}), Error);
     EXPECT_THROW(parse_flags({"--grid", "short", "--hidden", "3"}), Error);
+    EXPECT_THROW(parse_flags({"--parity", "5", "--hidden", "3"}), Error);
 }
 
 TEST(BenchStatistics, MediansAndSpread) {

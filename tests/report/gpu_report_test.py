@@ -23,8 +23,9 @@ TEST_PROGRAM = """\
     """
 BENCHMARK = """\
     #!/bin/sh
+    from=$1
     while [ "$1" != --output ]; do shift; done
-    cp "$(dirname "$0")/benchmark.json" "$2"
+    cp "$(dirname "$0")/$from.json" "$2"
     """
 SANITIZER = """\
     #!/bin/sh
@@ -48,8 +49,11 @@ class GpuReport(unittest.TestCase):
             self.program(name, text)
         row = {"cell": "lstm", "dtype": "bf16", "hidden": 256, "input": 256, "batch": 32, "steps": 256, "layers": 1,
                "directions": 1, "ragged": False, "pass": "training", "rondo_us": 800.0,
-               "rondo_algorithm": "steps, graph", "cudnn_us": 1000.0, "cudnn_algorithm": "STANDARD, graph", "ratio": 1.25, "spread": 0.01}
-        (self.root / "build/bench/benchmark.json").write_text(json.dumps(
+               "rondo_algorithm": "steps, graph", "cudnn_us": 1000.0, "cudnn_algorithm": "STANDARD, graph", "ratio": 1.25,
+               "spread": 0.01}
+        (self.root / "build/bench/--parity.json").write_text(json.dumps({"summary": {
+            "planned": 5000, "run": 5000, "compared": 4990, "refused_by_cudnn": 10, "failed": 0}}))
+        (self.root / "build/bench/--grid.json").write_text(json.dumps(
             {"method": "pretended", "rows": [row], "incomplete": ["other"], "details": [
                 {"row": "other", "error": "out of memory", "rondo": [], "cudnn": []}],
              "summary": {"planned": 2, "rows": 1, "geometric_mean": 1.25, "minimum": 1.25, "below_one": 0}}))
@@ -74,7 +78,7 @@ class GpuReport(unittest.TestCase):
         ran, made, stages = self.report("--dry-run")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertEqual({stage["status"] for stage in stages.values()}, {"not run"})
-        self.assertEqual(list(stages), ["build", "tests", "sanitizers", "benchmark"])
+        self.assertEqual(list(stages), ["build", "tests", "sanitizers", "parity", "benchmark"])
         self.assertTrue(made["missing"])
         self.assertIn("nothing was run", (self.out / "summary.md").read_text())
         self.assertIn("-DCMAKE_CUDA_ARCHITECTURES=90a-real", (self.out / "log.txt").read_text())
@@ -124,6 +128,12 @@ class GpuReport(unittest.TestCase):
         ran, _, stages = self.report("--seconds", "200")
         self.assertEqual((ran.returncode, list(stages)), (1, ["build"]))
         self.assertIn("no compiler", stages["build"]["says"])
+
+    def test_one_case_that_differs_fails_parity(self):
+        path = self.root / "build/bench/--parity.json"
+        path.write_text(path.read_text().replace('"failed": 0', '"failed": 1'))
+        _, _, stages = self.report("--seconds", "200", "--stages", "build", "parity")
+        self.assertEqual(stages["parity"]["status"], "failed")
 
     def test_architectures(self):
         for capability, name in (("8.0", "80-real"), ("8.9", "89-real"), ("9.0", "90a-real"), ("12.0", "120a-real")):
