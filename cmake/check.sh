@@ -55,7 +55,8 @@ asan() {
     ctest --test-dir build/asan --output-on-failure -LE 'slow|gpu'
 }
 
-# Only what runs threads: the rest is single-threaded and would be checked at a thirtieth of its speed for nothing.
+# Only what runs threads, those of CUDA in the emulator among them: the rest is single-threaded and would be checked at a
+# thirtieth of its speed for nothing.
 # Some kernels place memory where this sanitizer does not expect it, unless told not to randomise.
 tsan() {
     local fixed=()
@@ -66,7 +67,7 @@ tsan() {
 }
 
 mkdir -p build
-leg 120 "set up" setup
+leg 60 "set up" setup
 if [ -n "$(clang_format)" ]; then
     leg 10 "format" format
 else
@@ -74,13 +75,13 @@ else
 fi
 leg 300 "build, CPU only, warnings are errors" build_cpu
 if command -v nvcc > /dev/null; then
-    leg 240 "build, CUDA" build_cuda
+    leg 200 "build, CUDA" build_cuda
 else
     skip "build, CUDA" "there is no nvcc"
 fi
-leg 420 "address and undefined-behaviour sanitizers" asan
-leg 180 "thread sanitizer" tsan
+leg 530 "address and undefined-behaviour sanitizers" asan
+leg 280 "thread sanitizer" tsan
 
-# Last and by itself, so that what is printed ends with ctest's own account. Its budget is 240 s.
-printf '\n==== test suite (budget 240 s); so far %d s\n' "$SECONDS"
+# Last and by itself, so that what is printed ends with ctest's own account. Its budget is 120 s.
+printf '\n==== test suite (budget 120 s); so far %d s\n' "$SECONDS"
 ctest --test-dir build/cpu --output-on-failure --no-tests=error

@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(kThreads) add_kernel(S* to, const S* from, std
 void add(DType dtype, void* to, const void* from, std::int64_t count, cudaStream_t stream) {
     if (count == 0) return;
     with_storage(dtype, [&]<class S>() {
-        constexpr int kCount = kWide<S>;
+        constexpr int kCount = kFull<S>;
         const bool wide = count % kCount == 0 && all_aligned<kCount>(sizeof(S), to, from);
         device::launch({.kernel = "add",
                         .grid = striding_blocks(wide ? count / kCount : count),

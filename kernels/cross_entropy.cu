@@ -30,18 +30,23 @@ struct SoftmaxSum {
 };
 
 /// The row's softmax denominator, known to all threads.
-template <class S>
+template <int kCount, class S>
 RONDO_DEVICE SoftmaxSum<Compute<S>> softmax_of(const S* x, std::int64_t classes) {
     using C = Compute<S>;
     C maximum = -static_cast<C>(HUGE_VAL), sum = 0;
 #pragma unroll 1
-    for (std::int64_t i = threadIdx.x; i < classes; i += kRowThreads) {
-        const C v = to_compute(x[i]);
-        if (v > maximum) {
-            sum = sum * math::exp(maximum - v) + C(1);
-            maximum = v;
-        } else {
-            sum += math::select(v == maximum, C(1), math::exp(v - maximum));  // of infinities too; NaN goes through
+    for (std::int64_t i = threadIdx.x * kCount; i < classes; i += kRowThreads * kCount) {
+        C value[kCount];
+        load(value, x + i);
+#pragma unroll
+        for (int j = 0; j < kCount; ++j) {
+            const C v = value[j];
+            if (v > maximum) {
+                sum = sum * math::exp(maximum - v) + C(1);
+                maximum = v;
+            } else {
+                sum += math::select(v == maximum, C(1), math::exp(v - maximum));  // of infinities too; NaN goes through
+            }
         }
     }
     const C all = device::block_max<kRowThreads>(maximum);
@@ -49,7 +54,7 @@ RONDO_DEVICE SoftmaxSum<Compute<S>> softmax_of(const S* x, std::int64_t classes)
     return {all, device::block_sum<kRowThreads>(sum)};
 }
 
-template <class S>
+template <class S, int kCount>
 __global__ void __launch_bounds__(kRowThreads)
     cross_entropy_rows(LossShare* shares, const S* logits, const std::int32_t* targets, std::int64_t rows,
                        std::int64_t classes, S* dlogits, const double* scale, const double* loss_scale) {
@@ -65,7 +70,7 @@ __global__ void __launch_bounds__(kRowThreads)
                 for (std::int64_t i = threadIdx.x; i < classes; i += kRowThreads) dx[i] = to_storage<S>(0);
             continue;
         }
-        const SoftmaxSum<C> softmax = softmax_of(x, classes);
+        const SoftmaxSum<C> softmax = softmax_of<kCount>(x, classes);
         if (threadIdx.x == 0) {
             const double hit = target < classes ? static_cast<double>(to_compute(x[target])) : nan("");
             share.loss += log(static_cast<double>(softmax.sum)) + (static_cast<double>(softmax.maximum) - hit);
@@ -75,9 +80,15 @@ __global__ void __launch_bounds__(kRowThreads)
         __syncthreads();  // x[target] has been read
         const C factor = all / softmax.sum;
 #pragma unroll 1
-        for (std::int64_t i = threadIdx.x; i < classes; i += kRowThreads) {
-            const C p = math::exp(to_compute(x[i]) - softmax.maximum) * factor;
-            dx[i] = to_storage<S>(i == target ? p - all : p);
+        for (std::int64_t i = threadIdx.x * kCount; i < classes; i += kRowThreads * kCount) {
+            C value[kCount];
+            load(value, x + i);
+#pragma unroll
+            for (int j = 0; j < kCount; ++j) {
+                value[j] = math::exp(value[j] - softmax.maximum) * factor;
+                if (i + j == target) value[j] -= all;
+            }
+            store(dx + i, value);
         }
     }
     if (threadIdx.x == 0) shares[blockIdx.x] = share;
@@ -106,12 +117,15 @@ void cross_entropy(const CrossEntropyRows& a, void* scratch, cudaStream_t stream
     const std::int64_t shares = std::min(a.rows, kMostShares);
     auto* const partial = static_cast<LossShare*>(scratch);
     with_storage(a.dtype, [&]<class S>() {
+        constexpr int kCount = kFull<S>;
+        const bool wide = a.classes % kCount == 0 && all_aligned<kCount>(sizeof(S), a.logits, a.dlogits);
         device::launch({.kernel = "cross_entropy_rows",
                         .grid = dim3(static_cast<unsigned>(shares)),
                         .block = kRowThreads,
                         .stream = stream},
-                       cross_entropy_rows<S>, partial, static_cast<const S*>(a.logits), a.targets, a.rows, a.classes,
-                       static_cast<S*>(a.dlogits), a.scale, a.loss_scale);
+                       wide ? cross_entropy_rows<S, kCount> : cross_entropy_rows<S, 1>, partial,
+                       static_cast<const S*>(a.logits), a.targets, a.rows, a.classes, static_cast<S*>(a.dlogits),
+                       a.scale, a.loss_scale);
     });
     device::launch({.kernel = "add_loss_shares", .block = kRowThreads, .stream = stream}, add_loss_shares, a.loss,
                    a.counted, partial, shares);

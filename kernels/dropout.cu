@@ -17,7 +17,16 @@ struct Dropout {
     const std::int64_t* lengths;
 };
 
-template <class S>
+/// Whether an element is kept: drawn, and no padding.
+RONDO_DEVICE bool keeps(const Dropout& a, const DropoutMask& mask, std::uint32_t word, std::int64_t at) {
+    if (!mask.keeps(word)) return false;
+    if (a.lengths == nullptr) return true;
+    const Place step = place_of(place_of(at, a.cols).row, a.batch);
+    return takes(a.lengths, step.column, step.row);
+}
+
+/// kCount: how many of the four elements of a draw are read and written as one.
+template <class S, int kCount>
 __global__ void __launch_bounds__(kThreads) dropout_kernel(const Dropout a, S* out, const S* x) {
     using C = Compute<S>;
     const DropoutMask mask = dropout_mask(*a.seed, *a.step, a.site, a.rate);
@@ -26,16 +35,17 @@ __global__ void __launch_bounds__(kThreads) dropout_kernel(const Dropout a, S* o
     for (std::int64_t i = global_thread(); i < groups * a.repeats; i += grid_threads()) {
         const Place group = place_of(i, groups);
         const Philox4 words = mask.words(static_cast<std::uint64_t>(group.column));
-        for (int w = 0; w < 4; ++w) {
-            const std::int64_t element = group.column * 4 + w;
-            if (element >= a.drawn) break;
-            const std::int64_t at = group.row * a.drawn + element;
-            bool keep = mask.keeps(words.word[w]);
-            if (a.lengths != nullptr) {
-                const Place step = place_of(place_of(at, a.cols).row, a.batch);
-                keep = keep && takes(a.lengths, step.column, step.row);
-            }
-            out[at] = to_storage<S>(keep ? to_compute(x[at]) * factor : C(0));
+        const std::int64_t first = group.row * a.drawn + group.column * 4;
+        const auto count = static_cast<int>(a.drawn - group.column * 4 < 4 ? a.drawn - group.column * 4 : 4);
+#pragma unroll
+        for (int w = 0; w < 4; w += kCount) {
+            if (w >= count) break;
+            C value[kCount];
+            load(value, x + first + w);
+#pragma unroll
+            for (int j = 0; j < kCount; ++j)
+                value[j] = keeps(a, mask, words.word[w + j], first + w + j) ? value[j] * factor : C(0);
+            store(out + first + w, value);
         }
     }
 }
@@ -46,12 +56,15 @@ void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int
     if (steps * batch * cols == 0) return;
     const std::int64_t drawn = (per_sequence ? 1 : steps) * batch * cols, repeats = per_sequence ? steps : 1;
     with_storage(dtype, [&]<class S>() {
+        constexpr int kCount = sizeof(S) == 8 ? 2 : 4;
+        const bool wide = drawn % 4 == 0 && all_aligned<kCount>(sizeof(S), out, x);
         device::launch({.kernel = "dropout",
                         .grid = striding_blocks(device::ceil_div(drawn, 4) * repeats),
                         .block = kThreads,
                         .stream = stream},
-                       dropout_kernel<S>, Dropout{drawn, repeats, batch, cols, rate, site, seed, step, lengths},
-                       static_cast<S*>(out), static_cast<const S*>(x));
+                       wide ? dropout_kernel<S, kCount> : dropout_kernel<S, 1>,
+                       Dropout{drawn, repeats, batch, cols, rate, site, seed, step, lengths}, static_cast<S*>(out),
+                       static_cast<const S*>(x));
     });
 }
 

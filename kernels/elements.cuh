@@ -8,9 +8,14 @@ namespace rondo::kernels {
 
 inline constexpr int kThreads = 128;
 
-/// Elements one thread takes where rows allow: 16 bytes of what sums are made in.
+/// Elements one thread takes where rows allow: 16 bytes of what sums are made in. More would cost the fused kernels,
+/// which hold all planes of an element, their registers.
 template <class T>
 inline constexpr int kWide = device::kVectorLength<Compute<T>>;
+
+/// Where a thread only passes elements on: 16 bytes of them.
+template <class T>
+inline constexpr int kFull = device::kVectorLength<T>;
 
 RONDO_DEVICE std::int64_t global_thread() { return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
 RONDO_DEVICE std::int64_t grid_threads() { return static_cast<std::int64_t>(gridDim.x) * blockDim.x; }

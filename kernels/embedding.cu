@@ -65,7 +65,7 @@ void embedding_forward(DType dtype, void* out, DType table_dtype, const void* ta
                        std::int64_t rows, std::int64_t cols, cudaStream_t stream) {
     if (rows * cols == 0) return;
     with_table(table_dtype, dtype, [&]<class W, class S>() {
-        constexpr int kCount = kWide<W>;
+        constexpr int kCount = kFull<W>;  // W is never narrower than S
         const bool wide =
             cols % kCount == 0 && all_aligned<kCount>(sizeof(S), out) && all_aligned<kCount>(sizeof(W), table);
         device::launch({.kernel = "embedding_forward",

@@ -25,7 +25,7 @@ void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::i
     const std::int64_t count = steps * batch * cols;
     if (count == 0) return;
     with_storage(dtype, [&]<class S>() {
-        constexpr int kCount = kWide<S>;
+        constexpr int kCount = kFull<S>;
         const bool wide = cols % kCount == 0 && all_aligned<kCount>(sizeof(S), out, x);
         device::launch({.kernel = "mask_rows",
                         .grid = striding_blocks(wide ? count / kCount : count),

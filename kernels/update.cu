@@ -25,8 +25,8 @@ struct Constants {
           rest2(static_cast<C>(1 - a.beta2)),
           epsilon(static_cast<C>(a.epsilon)),
           clamp(a.clamp > 0 ? static_cast<C>(a.clamp) : static_cast<C>(HUGE_VAL)),
-          root_correction2(static_cast<C>(sqrt(a.scalars->bias_correction2))),
-          adam_rate(static_cast<C>(a.scalars->learning_rate / a.scalars->bias_correction1)) {}
+          root_correction2(static_cast<C>(a.scalars->root_correction2)),
+          adam_rate(static_cast<C>(a.scalars->adam_rate)) {}
 };
 
 /// The range that elements, asked for in ascending order, lie in.

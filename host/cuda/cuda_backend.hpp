@@ -60,6 +60,9 @@ public:
     void mark(void* event, Stream stream) override;
     void wait(void* event) override;
     void wait(void* event, Stream stream) override;
+    int streams() const override { return 2; }
+    Stream beside(Stream stream) override;
+    void order(Stream before, Stream after) override;
     bool can_record(Stream stream) const override;
     void* record(Stream stream, const std::function<void()>& work) override;
     void replay(void* recording, Stream stream) override;

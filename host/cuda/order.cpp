@@ -12,9 +12,7 @@ cudaEvent_t event_of(void* event) { return static_cast<cudaEvent_t>(event); }
 /// It does not wait for the legacy default stream.
 Stream CudaBackend::make_stream() {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    cudaStream_t made = nullptr;
-    cuda::check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-    return {made};
+    return {cuda::make_stream()};
 }
 void CudaBackend::free_stream(Stream stream) noexcept {
     static_cast<void>(cudaStreamSynchronize(cuda::handle_of(stream)));  // it uses the memory that is given up here
@@ -37,6 +35,18 @@ void CudaBackend::wait(void* event) { cuda::check(cudaEventSynchronize(event_of(
 void CudaBackend::wait(void* event, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     cuda::check(cudaStreamWaitEvent(cuda::handle_of(stream), event_of(event), 0), "cudaStreamWaitEvent");
+}
+
+Stream CudaBackend::beside(Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    return {memories_.beside(cuda::handle_of(stream))};
+}
+void CudaBackend::order(Stream before, Stream after) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    // A wait is for the mark as it stands when it is queued: one event will do for all.
+    const cudaEvent_t mark = memory_of(before).mark.handle();
+    cuda::check(cudaEventRecord(mark, cuda::handle_of(before)), "cudaEventRecord");
+    cuda::check(cudaStreamWaitEvent(cuda::handle_of(after), mark, 0), "cudaStreamWaitEvent");
 }
 
 bool CudaBackend::can_record(Stream stream) const {

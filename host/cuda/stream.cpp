@@ -1,10 +1,20 @@
 #include "cuda/stream.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "cuda/check.hpp"
 
 namespace rondo::cuda {
+
+cudaStream_t make_stream() {
+    cudaStream_t made = nullptr;
+    check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    return made;
+}
+
+Event::Event() { check(cudaEventCreateWithFlags(&handle_, cudaEventDisableTiming), "cudaEventCreateWithFlags"); }
+Event::~Event() { static_cast<void>(cudaEventDestroy(handle_)); }
 
 std::size_t StreamMemory::workspace_bytes(const Gpu& gpu) {
     return static_cast<std::size_t>(gpu.multiprocessors) * 256 * 1024;
@@ -20,7 +30,26 @@ StreamMemory::StreamMemory(const Gpu& gpu, cudaStream_t s)
       scratch(gpu.ordinal, scratch_bytes(gpu)),
       staging(gpu.ordinal) {}
 
-StreamMemories::StreamMemories(const Gpu& gpu) : gpu_(gpu) { list_.emplace_back(gpu, nullptr); }
+StreamMemories::StreamMemories(const Gpu& gpu) : gpu_(gpu) {
+    const CurrentGpu current(gpu.ordinal);
+    list_.emplace_back(gpu, nullptr);
+}
+
+StreamMemories::~StreamMemories() {
+    for (const StreamMemory& memory : list_)
+        if (memory.beside != nullptr) static_cast<void>(cudaStreamDestroy(memory.beside));
+}
+
+namespace {
+
+void refuse_capture(cudaStream_t stream) {
+    cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(stream, &capturing), "cudaStreamIsCapturing");
+    if (capturing != cudaStreamCaptureStatusNone)
+        throw Error(ErrorCode::state, "stream: run a step on it before one is captured, so that it has a workspace");
+}
+
+}  // namespace
 
 StreamMemory& StreamMemories::of(cudaStream_t stream) {
     if (!first_taken_) {
@@ -29,15 +58,33 @@ StreamMemory& StreamMemories::of(cudaStream_t stream) {
     }
     for (StreamMemory& memory : list_)
         if (memory.stream == stream) return memory;
-    cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
-    check(cudaStreamIsCapturing(stream, &capturing), "cudaStreamIsCapturing");
-    if (capturing != cudaStreamCaptureStatusNone)
-        throw Error(ErrorCode::state, "stream: run a step on it before one is captured, so that it has a workspace");
+    refuse_capture(stream);
     return list_.emplace_back(gpu_, stream);
+}
+
+cudaStream_t StreamMemories::beside(cudaStream_t stream) {
+    StreamMemory& memory = of(stream);
+    if (memory.beside != nullptr) return memory.beside;
+    refuse_capture(stream);
+    const cudaStream_t made = make_stream();
+    try {
+        list_.emplace_back(gpu_, made);
+    } catch (...) {
+        static_cast<void>(cudaStreamDestroy(made));
+        throw;
+    }
+    return memory.beside = made;
 }
 
 void StreamMemories::forget(cudaStream_t stream) noexcept {
     if (!first_taken_) return;
+    cudaStream_t beside = nullptr;
+    for (StreamMemory& memory : list_)
+        if (memory.stream == stream) beside = std::exchange(memory.beside, nullptr);
+    if (beside != nullptr) {
+        static_cast<void>(cudaStreamDestroy(beside));
+        list_.remove_if([&](const StreamMemory& memory) { return memory.stream == beside; });
+    }
     if (list_.front().stream == stream)
         first_taken_ = false;
     else

@@ -13,6 +13,22 @@ namespace rondo::cuda {
 
 inline cudaStream_t handle_of(Stream stream) noexcept { return static_cast<cudaStream_t>(stream.handle); }
 
+/// A stream of the current GPU that does not wait for the legacy default stream.
+cudaStream_t make_stream();
+
+/// A mark in a stream's work.
+class Event {
+public:
+    Event();
+    ~Event();
+    Event(const Event&) = delete;
+    Event& operator=(const Event&) = delete;
+    cudaEvent_t handle() const noexcept { return handle_; }
+
+private:
+    cudaEvent_t handle_ = nullptr;
+};
+
 /// Memory that operations on one stream use in turn: cuBLASLt's workspace, room for reductions and sorts, and uploads.
 /// Both grow with the GPU, whose every multiprocessor may hold part of a sum: 33 MiB (what cuBLAS asks for on sm_90) and
 /// 8 MiB on an H100.
@@ -25,6 +41,8 @@ struct StreamMemory {
     cudaStream_t stream;
     Buffer workspace, scratch;
     Staging staging;
+    Event mark;
+    cudaStream_t beside = nullptr;  ///< made when it is first asked for
 };
 
 /// Those of all streams that were ever used. The first one's are made at once, so that even the first step on it
@@ -32,7 +50,12 @@ struct StreamMemory {
 class StreamMemories {
 public:
     explicit StreamMemories(const Gpu& gpu);
+    ~StreamMemories();
+    StreamMemories(const StreamMemories&) = delete;
+    StreamMemories& operator=(const StreamMemories&) = delete;
     StreamMemory& of(cudaStream_t stream);
+    /// A stream of ours for work beside that one's; it has a memory of its own.
+    cudaStream_t beside(cudaStream_t stream);
     /// Of a stream that is no more: another may get its handle.
     void forget(cudaStream_t stream) noexcept;
 

@@ -275,6 +275,12 @@ public:
     virtual void mark(void* /*event*/, Stream) {}
     virtual void wait(void* /*event*/) {}
     virtual void wait(void* /*event*/, Stream) {}
+    /// How many streams a plan may spread its operations over: 1 or 2.
+    virtual int streams() const { return 1; }
+    /// A second stream for work that may run beside `stream`; always the same one.
+    virtual Stream beside(Stream stream) { return stream; }
+    /// What is queued on `after` from now on comes after what is queued on `before` by now.
+    virtual void order(Stream /*before*/, Stream /*after*/) {}
     /// Whether what is queued on this stream can be recorded and run again.
     virtual bool can_record(Stream) const { return false; }
     /// Records what `work` queues, without running it. Memory must stay where it is for as long as it is replayed. What

@@ -1,5 +1,5 @@
 /// The backward pass: backpropagation through time over a plan's operations.
-#include "scheduler/pass.hpp"
+#include "scheduler/order.hpp"
 
 namespace rondo {
 namespace {
@@ -49,12 +49,12 @@ struct Range {
         return pass.scratch(buffers[static_cast<std::size_t>(chunk % 2)]) +
                (t - chunk * layer.chunk) * pass.batch() * gates * hidden * pass.bytes.storage;
     }
-    std::byte* dgates_x(std::int64_t t) const { return dgates(pass.program.dgates_x, t); }
+    std::byte* dgates_x(std::int64_t t) const { return dgates(pass.loops().dgates_x, t); }
     std::byte* dgates_h(std::int64_t t) const {
-        return dgates(layer.cell.shared_gate_gradients ? pass.program.dgates_x : pass.program.dgates_h, t);
+        return dgates(layer.cell.shared_gate_gradients ? pass.loops().dgates_x : pass.loops().dgates_h, t);
     }
     std::byte* dh(std::int64_t t) const {
-        return pass.scratch(pass.program.dh) +
+        return pass.scratch(pass.loops().dh) +
                (t - op.begin) * pass.batch() * layer.spec.projection * pass.bytes.storage;
     }
     const std::byte* state_slot(int s, std::int64_t slot) const {
@@ -79,7 +79,7 @@ public:
         const CellInfo& cell = range_.layer.cell;
         if (range_.starts() && cell.vectors > 0)
             pass_.backend.zero(
-                pass_.scratch(pass_.program.dvectors),
+                pass_.scratch(pass_.loops().dvectors),
                 static_cast<std::size_t>(pass_.batch() * cell.vectors * range_.hidden * pass_.bytes.gates),
                 pass_.stream);
         for (std::int64_t i = 0; i < op.end - op.begin; ++i) step(range_.loop.reverse ? op.begin + i : op.end - 1 - i);
@@ -90,7 +90,7 @@ private:
     std::int64_t later(std::int64_t t) const { return range_.loop.reverse ? t - 1 : t + 1; }
     bool is_last_step(std::int64_t t) const { return later(t) < 0 || later(t) >= pass_.steps(); }
     std::size_t state_index(int s) const { return range_.loop.first_state + static_cast<std::size_t>(s); }
-    std::byte* dstate(int s) const { return pass_.scratch(pass_.program.dstates[static_cast<std::size_t>(s)]); }
+    std::byte* dstate(int s) const { return pass_.scratch(pass_.loops().dstates[static_cast<std::size_t>(s)]); }
 
     /// Gradient of a state after step t but for its product: what the step after t left, or the final state's.
     const void* carried(int s, std::int64_t t) const {
@@ -149,7 +149,7 @@ private:
         step.saved = pass_.step_of(range_.loop.saved, t, pass_.batch() * cell.saved * hidden * element);
         step.dgates_x = range_.dgates_x(t);
         step.dgates_h = range_.dgates_h(t);
-        step.dvectors = cell.vectors > 0 ? pass_.scratch(pass_.program.dvectors) : nullptr;
+        step.dvectors = cell.vectors > 0 ? pass_.scratch(pass_.loops().dvectors) : nullptr;
         for (std::size_t s = cell.stages.size(); s-- > 0;) {
             step.stage = static_cast<int>(s);
             if (s + 1 < cell.stages.size()) {
@@ -250,7 +250,7 @@ void weight_product(const Range& range, const BackwardArgs& args) {
                                  columns, accumulate, pass.stream);
     if (to.vectors != kAbsent && range.ends()) {
         const std::int64_t vectors = range.layer.cell.vectors * hidden;
-        pass.backend.column_sums(pass.accumulate(), range.dparameter(to.vectors), pass.scratch(pass.program.dvectors),
+        pass.backend.column_sums(pass.accumulate(), range.dparameter(to.vectors), pass.scratch(pass.loops().dvectors),
                                  pass.batch(), vectors, vectors, args.accumulate, pass.stream);
     }
 }
@@ -298,9 +298,9 @@ void zero_gaps(const Pass& pass, std::byte* dparameters) {
 
 }  // namespace
 
-void run_backward(const Pass& pass, const BackwardArgs& args) {
-    if (args.dparameters && !args.accumulate) zero_gaps(pass, static_cast<std::byte*>(args.dparameters));
-    for (const Operation& op : pass.plan.backward) {
+void run_backward(const Pass& whole, const BackwardArgs& args) {
+    if (args.dparameters && !args.accumulate) zero_gaps(whole, static_cast<std::byte*>(args.dparameters));
+    run_in_order(whole, whole.plan.backward, [&](const Pass& pass, const Operation& op) {
         const Range range(pass, args, op);
         switch (op.kind) {
             case Operation::Kind::mask_input:
@@ -323,7 +323,7 @@ void run_backward(const Pass& pass, const BackwardArgs& args) {
             case Operation::Kind::input_product:
                 break;  // belongs to forward
         }
-    }
+    });
 }
 
 }  // namespace rondo

@@ -44,7 +44,7 @@ void describe(std::ostream& out, std::string_view title, const std::vector<Opera
         const Operation& op = list[i];
         out << "  " << std::setw(3) << i << "  " << std::left << std::setw(15) << name_of(op.kind) << std::right
             << " layer " << op.layer << " direction " << op.direction << " steps [" << op.begin << ", " << op.end
-            << ")  " << op.algorithm << " (" << op.reason << ")";
+            << ") stream " << op.stream << "  " << op.algorithm << " (" << op.reason << ")";
         for (std::size_t k = 0; k < op.after.size(); ++k) out << (k ? ", " : "  after ") << op.after[k];
         out << '\n';
     }

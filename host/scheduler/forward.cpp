@@ -1,5 +1,5 @@
 /// The forward pass: a plan's operations one by one, and the time loop unrolled over them.
-#include "scheduler/pass.hpp"
+#include "scheduler/order.hpp"
 
 namespace rondo {
 namespace {
@@ -85,7 +85,7 @@ private:
         StepForward step;
         step.layer = &constants_;
         step.t = t;
-        step.gates_x = pass_.scratch(pass_.program.gates_x) +
+        step.gates_x = pass_.scratch(pass_.loops().gates_x) +
                        (t - op_.begin) * pass_.batch() * layer_.cell.gates * hidden * pass_.bytes.gates;
         for (int s = 0; s < layer_.cell.states; ++s) {
             step.state[s] = state(s, t, false);
@@ -145,7 +145,7 @@ void input_product(const Pass& pass, const Operation& op) {
     product.b = pass.w_ih(loop);
     product.b_stride = layer.input;
     product.b_transposed = true;
-    product.c = pass.scratch(pass.program.gates_x);
+    product.c = pass.scratch(pass.loops().gates_x);
     product.c_stride = product.n;
     product.bias = pass.parameter(loop.parameters.b_ih);
     pass.backend.product(product, pass.stream);
@@ -168,8 +168,8 @@ OutputPart output_part(const LayerSpec& layer, std::size_t direction) {
     return {0, layer.output(), layer.merge == Merge::average ? 0.5 : 1.0, direction == 1};
 }
 
-void run_forward(const Pass& pass, const ForwardArgs& args) {
-    for (const Operation& op : pass.plan.forward) {
+void run_forward(const Pass& whole, const ForwardArgs& args) {
+    run_in_order(whole, whole.plan.forward, [&](const Pass& pass, const Operation& op) {
         switch (op.kind) {
             case Operation::Kind::dropout:
                 drop_input(pass, op);
@@ -183,7 +183,7 @@ void run_forward(const Pass& pass, const ForwardArgs& args) {
             default:
                 break;  // the others belong to backward
         }
-    }
+    });
 }
 
 }  // namespace rondo

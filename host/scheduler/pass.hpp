@@ -1,11 +1,14 @@
 #pragma once
 /// One forward or backward pass under way: where everything lies, and the operations of a plan.
+#include <array>
 #include <cstddef>
 #include <span>
 
 #include "scheduler/program.hpp"
 
 namespace rondo {
+
+inline constexpr std::size_t kMostStreams = 2;
 
 /// What both directions of a pass share. Pointers are device memory.
 struct Pass {
@@ -20,7 +23,18 @@ struct Pass {
     const void* x;
     const std::int64_t* lengths;
     const RandomState* random;
+    std::array<Stream, kMostStreams> streams{};  ///< the plan's; the first is the caller's
+    int on_stream = 0;
     ElementBytes bytes{plan.spec.precision};
+
+    /// The same pass for an operation on one of the streams.
+    Pass on(int index) const {
+        Pass pass = *this;
+        pass.stream = streams[static_cast<std::size_t>(index)];
+        pass.on_stream = index;
+        return pass;
+    }
+    const LoopWorkspace& loops() const { return program.streams[static_cast<std::size_t>(on_stream)]; }
 
     std::int64_t steps() const noexcept { return plan.extent.steps; }
     std::int64_t batch() const noexcept { return plan.extent.batch; }
@@ -78,7 +92,7 @@ struct Pass {
                 layer.spec.cell_clip,
                 plan.spec.recurrent_clip,
                 lengths,
-                scratch(program.scratch)};
+                scratch(loops().scratch)};
     }
 };
 

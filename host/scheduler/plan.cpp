@@ -1,4 +1,4 @@
-/// From a stack and an extent to buffers and a list of operations.
+/// From a stack and an extent to buffers; the operations: lowering.cpp.
 #include <algorithm>
 
 #include "scheduler/program.hpp"
@@ -92,150 +92,78 @@ void book_steps(Ledger& ledger, const Plan& plan, std::size_t l, LayerProgram& l
             ledger.book(kind, detail::concat("input_l", l), plan.extent.steps * batch * layer.input * bytes.storage);
 }
 
+/// The most that any layer's time loop needs.
+struct LoopNeeds {
+    std::int64_t gates = 0, gates_h = 0, dh = 0, dvectors = 0, scratch = 0;
+    std::array<std::int64_t, kMaxStates> states{};
+
+    LoopNeeds(const Backend& backend, const Plan& plan, const Program& program) {
+        const ElementBytes bytes(plan.spec.precision);
+        const std::int64_t batch = plan.extent.batch;
+        for (const LayerProgram& layer : program.layers) {
+            const std::int64_t elements = layer.chunk * batch * layer.cell.gates * layer.spec.hidden;
+            gates = std::max(gates, elements);
+            if (!layer.cell.shared_gate_gradients) gates_h = std::max(gates_h, elements);
+            if (layer.spec.projection > 0) dh = std::max(dh, layer.chunk * batch * layer.spec.projection);
+            dvectors = std::max(dvectors, batch * layer.cell.vectors * layer.spec.hidden);
+            scratch = std::max(scratch, backend.scratch_bytes(layer.cell, layer.spec, plan.spec.precision, batch));
+            for (int s = 0; s < layer.cell.states; ++s)
+                states[static_cast<std::size_t>(s)] =
+                    std::max(states[static_cast<std::size_t>(s)], batch * layer.width(s) * bytes.of_dstate(s));
+        }
+    }
+};
+
+LoopWorkspace book_loop(Ledger& ledger, const Plan& plan, const LoopNeeds& needs, const std::string& suffix) {
+    const ElementBytes bytes(plan.spec.precision);
+    const auto book = [&](const std::string& name, std::int64_t size) {
+        return size > 0 ? ledger.book(Kind::workspace, name + suffix, size) : kAbsent;
+    };
+    LoopWorkspace loop;
+    loop.gates_x = book("gates_x", needs.gates * bytes.gates);
+    loop.scratch = book("scratch", needs.scratch);
+    if (plan.extent.mode == Mode::inference) return loop;
+    for (std::size_t i = 0; i < 2; ++i) {
+        loop.dgates_x[i] = book(detail::concat("dgates_x_", i), needs.gates * bytes.storage);
+        loop.dgates_h[i] = loop.dgates_x[i];
+        if (needs.gates_h > 0) loop.dgates_h[i] = book(detail::concat("dgates_h_", i), needs.gates_h * bytes.storage);
+    }
+    for (std::size_t s = 0; s < kMaxStates; ++s) loop.dstates[s] = book(detail::concat("dstate_", s), needs.states[s]);
+    loop.dh = book("dh", needs.dh * bytes.storage);
+    loop.dvectors = book("dvectors", needs.dvectors * bytes.gates);
+    return loop;
+}
+
+/// Two streams only where a layer has two directions to put on them.
+std::size_t streams_of(const Backend& backend, const Program& program) {
+    const bool both = std::any_of(program.layers.begin(), program.layers.end(),
+                                  [](const LayerProgram& layer) { return layer.loops.size() > 1; });
+    return both && backend.streams() > 1 ? 2 : 1;
+}
+
 void book_workspace(Ledger& ledger, const Backend& backend, const Plan& plan, Program& program) {
     const ElementBytes bytes(plan.spec.precision);
-    const std::int64_t batch = plan.extent.batch;
-    std::int64_t gates = 0, gates_h = 0, dh = 0, dvectors = 0, scratch = 0;
+    const LoopNeeds needs(backend, plan, program);
+    for (std::size_t s = 0; s < streams_of(backend, program); ++s)
+        program.streams.push_back(book_loop(ledger, plan, needs, s == 0 ? "" : detail::concat("_stream", s)));
+
     std::int64_t dinput = 0;  // of inputs but the caller's x
-    std::array<std::int64_t, kMaxStates> states{};
-    for (std::size_t l = 0; l < program.layers.size(); ++l) {
-        const LayerProgram& layer = program.layers[l];
-        const std::int64_t elements = layer.chunk * batch * layer.cell.gates * layer.spec.hidden;
-        gates = std::max(gates, elements);
-        if (!layer.cell.shared_gate_gradients) gates_h = std::max(gates_h, elements);
-        if (layer.spec.projection > 0) dh = std::max(dh, layer.chunk * batch * layer.spec.projection);
-        dvectors = std::max(dvectors, batch * layer.cell.vectors * layer.spec.hidden);
-        scratch = std::max(scratch, backend.scratch_bytes(layer.cell, layer.spec, plan.spec.precision, batch));
-        if (l > 0) dinput = std::max(dinput, plan.extent.steps * batch * layer.input);
-        for (int s = 0; s < layer.cell.states; ++s)
-            states[static_cast<std::size_t>(s)] =
-                std::max(states[static_cast<std::size_t>(s)], batch * layer.width(s) * bytes.of_dstate(s));
-    }
+    for (std::size_t l = 1; l < program.layers.size(); ++l)
+        dinput = std::max(dinput, plan.extent.steps * plan.extent.batch * program.layers[l].input * bytes.storage);
     const Kind kind = Kind::workspace;
-    program.gates_x = ledger.book(kind, "gates_x", gates * bytes.gates);
-    if (scratch > 0) program.scratch = ledger.book(kind, "scratch", scratch);
     if (plan.extent.mode == Mode::inference) {
         // What one layer writes the next one reads; two buffers do for any depth.
-        const std::array<std::int64_t, 2> between{
-            dinput > 0 ? ledger.book(kind, "between_0", dinput * bytes.storage) : kAbsent,
-            dinput > 0 ? ledger.book(kind, "between_1", dinput * bytes.storage) : kAbsent};
+        const std::array<std::int64_t, 2> between{dinput > 0 ? ledger.book(kind, "between_0", dinput) : kAbsent,
+                                                  dinput > 0 ? ledger.book(kind, "between_1", dinput) : kAbsent};
         for (std::size_t l = 1; l < program.layers.size(); ++l) program.layers[l].input_buffer = between[l % 2];
         return;
     }
-    for (std::size_t i = 0; i < 2; ++i) {
-        program.dgates_x[i] = ledger.book(kind, detail::concat("dgates_x_", i), gates * bytes.storage);
-        program.dgates_h[i] = program.dgates_x[i];
-        if (gates_h > 0)
-            program.dgates_h[i] = ledger.book(kind, detail::concat("dgates_h_", i), gates_h * bytes.storage);
-        if (dinput > 0) program.dinputs[i] = ledger.book(kind, detail::concat("dinput_", i), dinput * bytes.storage);
-    }
-    for (std::size_t s = 0; s < kMaxStates; ++s)
-        if (states[s] > 0) program.dstates[s] = ledger.book(kind, detail::concat("dstate_", s), states[s]);
-    if (dh > 0) program.dh = ledger.book(kind, "dh", dh * bytes.storage);
-    if (dvectors > 0) program.dvectors = ledger.book(kind, "dvectors", dvectors * bytes.gates);
+    for (std::size_t i = 0; i < 2 && dinput > 0; ++i)
+        program.dinputs[i] = ledger.book(kind, detail::concat("dinput_", i), dinput);
     if (plan.extent.ragged && plan.spec.layers[0].dropout == 0)
-        program.masked_x = ledger.book(kind, "masked_x", plan.extent.steps * batch * plan.spec.input * bytes.storage);
+        program.masked_x =
+            ledger.book(kind, "masked_x", plan.extent.steps * plan.extent.batch * plan.spec.input * bytes.storage);
 }
-
-/// Appends operations and knows what each waits for.
-class Lowering {
-public:
-    Lowering(const Backend& backend, const Plan& plan, const Program& program)
-        : backend_(backend), extent_(plan.extent), program_(program) {}
-
-    std::vector<Operation> forward() {
-        int input_ready = -1;
-        for (std::size_t l = 0; l < program_.layers.size(); ++l) {
-            const LayerProgram& layer = program_.layers[l];
-            if (extent_.mode == Mode::training && layer.spec.dropout > 0)
-                input_ready = add(Operation::Kind::dropout, l, 0, 0, extent_.steps, {input_ready});
-            std::vector<int> ends;
-            int previous = -1;
-            for (std::size_t d = 0; d < layer.loops.size(); ++d) {
-                int loop = -1;
-                for_chunks(layer, !layer.loops[d].reverse, [&](std::int64_t begin, std::int64_t end) {
-                    const int gates = add(Operation::Kind::input_product, l, d, begin, end, {input_ready, previous});
-                    previous = loop = add(Operation::Kind::time_loop, l, d, begin, end, {gates, loop});
-                });
-                ends.push_back(loop);
-            }
-            input_ready = ends.back();  // the directions share gates_x, so the last one ends last
-        }
-        return std::move(list_);
-    }
-
-    std::vector<Operation> backward() {
-        int masked = -1;
-        if (program_.masked_x != kAbsent) masked = add(Operation::Kind::mask_input, 0, 0, 0, extent_.steps, {});
-        int dy_ready = -1;
-        for (std::size_t l = program_.layers.size(); l-- > 0;) {
-            const LayerProgram& layer = program_.layers[l];
-            int last = -1;
-            for (std::size_t d = 0; d < layer.loops.size(); ++d) {
-                int loop = -1;
-                for_chunks(layer, layer.loops[d].reverse, [&](std::int64_t begin, std::int64_t end) {
-                    loop = add(Operation::Kind::time_loop, l, d, begin, end, {dy_ready, last, loop});
-                    const int weights =
-                        add(Operation::Kind::weight_product, l, d, begin, end, {loop, l == 0 ? masked : -1});
-                    last = weights;
-                    if (l > 0 || extent_.input_gradient)
-                        last = add(Operation::Kind::input_gradient, l, d, begin, end, {loop, weights});
-                });
-            }
-            if (layer.spec.dropout > 0 && (l > 0 || extent_.input_gradient))
-                last = add(Operation::Kind::dropout, l, 0, 0, extent_.steps, {last});
-            dy_ready = last;
-        }
-        return std::move(list_);
-    }
-
-private:
-    template <class F>
-    void for_chunks(const LayerProgram& layer, bool ascending, F f) {
-        const std::int64_t chunks = (extent_.steps + layer.chunk - 1) / layer.chunk;
-        for (std::int64_t i = 0; i < chunks; ++i) {
-            const std::int64_t begin = (ascending ? i : chunks - 1 - i) * layer.chunk;
-            f(begin, std::min(begin + layer.chunk, extent_.steps));
-        }
-    }
-
-    int add(Operation::Kind kind, std::size_t layer, std::size_t direction, std::int64_t begin, std::int64_t end,
-            std::initializer_list<int> after) {
-        Operation op{kind, static_cast<int>(layer), static_cast<int>(direction), begin, end, "", "", {}};
-        for (int i : after)
-            if (i >= 0 && std::find(op.after.begin(), op.after.end(), i) == op.after.end()) op.after.push_back(i);
-        std::sort(op.after.begin(), op.after.end());
-        const LayerProgram& of = program_.layers[layer];
-        switch (kind) {
-            case Operation::Kind::time_loop:
-                op.algorithm = backend_.algorithm(of.spec, extent_);
-                op.reason = detail::concat(of.cell.stages.size() > 1 ? "two products a step" : "one product a step",
-                                           of.spec.projection > 0 ? ", then the projection" : "");
-                break;
-            case Operation::Kind::input_product:
-            case Operation::Kind::weight_product:
-            case Operation::Kind::input_gradient:
-                op.algorithm = "one product";
-                op.reason = detail::concat("over ", (end - begin) * extent_.batch, " rows at once");
-                break;
-            case Operation::Kind::dropout:
-                op.algorithm = "philox";
-                op.reason = of.spec.dropout_per_sequence ? "one mask for all steps" : "a fresh mask every step";
-                break;
-            case Operation::Kind::mask_input:
-                op.algorithm = "copy";
-                op.reason = "padding may hold anything";
-                break;
-        }
-        list_.push_back(std::move(op));
-        return static_cast<int>(list_.size()) - 1;
-    }
-
-    const Backend& backend_;
-    const Extent& extent_;
-    const Program& program_;
-    std::vector<Operation> list_;
-};
 
 /// FNV-1a of everything the sizes and operations follow from.
 std::uint64_t identity(const Plan& plan) {
@@ -264,8 +192,8 @@ Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& exte
         book_steps(ledger, plan, l, layer);
     }
     book_workspace(ledger, backend, plan, *program);
-    plan.forward = Lowering(backend, plan, *program).forward();
-    if (extent.mode == Mode::training) plan.backward = Lowering(backend, plan, *program).backward();
+    plan.forward = lower_forward(backend, plan, *program);
+    if (extent.mode == Mode::training) plan.backward = lower_backward(backend, plan, *program);
     plan.program = std::move(program);
     plan.id = identity(plan);
     return plan;

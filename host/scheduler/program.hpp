@@ -57,18 +57,23 @@ struct LayerProgram {
     }
 };
 
-struct Program {
-    std::vector<LayerProgram> layers;
-
-    // Workspace, shared by all layers one after the other.
+/// The workspace of time loops that run one after the other.
+struct LoopWorkspace {
     std::int64_t gates_x = kAbsent;                          ///< [chunk,B,G,H]
     std::array<std::int64_t, 2> dgates_x{kAbsent, kAbsent};  ///< [chunk,B,G,H], alternating chunks
     std::array<std::int64_t, 2> dgates_h{kAbsent, kAbsent};  ///< likewise; those of dgates_x where shared
     std::array<std::int64_t, kMaxStates> dstates{kAbsent, kAbsent, kAbsent, kAbsent};  ///< [B,width]
-    std::int64_t dh = kAbsent;                              ///< [chunk,B,P]: projected layers
-    std::int64_t dvectors = kAbsent;                        ///< [B,V,H]
+    std::int64_t dh = kAbsent;        ///< [chunk,B,P]: projected layers
+    std::int64_t dvectors = kAbsent;  ///< [B,V,H]
+    std::int64_t scratch = kAbsent;   ///< the backend's own, within one step
+};
+
+struct Program {
+    std::vector<LayerProgram> layers;
+    std::vector<LoopWorkspace> streams;  ///< one a stream
+
+    // Workspace, shared by all layers one after the other.
     std::array<std::int64_t, 2> dinputs{kAbsent, kAbsent};  ///< [T,B,·]: dy of inner layers, alternating
-    std::int64_t scratch = kAbsent;                         ///< the backend's own, within one step
     std::int64_t masked_x = kAbsent;                        ///< [T,B,I]: x with zeros past the lengths
 };
 
@@ -80,6 +85,10 @@ struct ElementBytes {
     std::int64_t of_state(int index) const noexcept { return index == 0 ? storage : state; }
     std::int64_t of_dstate(int index) const noexcept { return index == 0 ? gates : state; }
 };
+
+/// What a plan does, in an order in which it may run. The plan's spec and extent, and the whole program, are set.
+std::vector<Operation> lower_forward(const Backend& backend, const Plan& plan, const Program& program);
+std::vector<Operation> lower_backward(const Backend& backend, const Plan& plan, const Program& program);
 
 /// Makes the plan of a valid stack and extent for a backend.
 Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& extent);

@@ -88,6 +88,14 @@ void Rnn::prepare(const void* parameters, void* prepared, Stream stream) {
     }
 }
 
+namespace {
+
+std::array<Stream, kMostStreams> streams_of(Backend& backend, const Plan& plan, Stream stream) {
+    return {stream, plan.program->streams.size() > 1 ? backend.beside(stream) : stream};
+}
+
+}  // namespace
+
 ForwardToken Rnn::forward(const Plan& plan, const ForwardArgs& args, Stream stream) {
     impl_->check_plan(plan);
     Backend& backend = impl_->device.backend();
@@ -107,7 +115,8 @@ ForwardToken Rnn::forward(const Plan& plan, const ForwardArgs& args, Stream stre
                     static_cast<std::byte*>(args.workspace),
                     args.x.data,
                     args.lengths,
-                    args.random};
+                    args.random,
+                    streams_of(backend, plan, stream)};
     run_forward(pass, args);
     return token;
 }
@@ -129,7 +138,8 @@ void Rnn::backward(const Plan& plan, const ForwardToken& token, const BackwardAr
                     static_cast<std::byte*>(args.workspace),
                     args.x.data,
                     args.lengths,
-                    args.random};
+                    args.random,
+                    streams_of(backend, plan, stream)};
     run_backward(pass, args);
 }
 

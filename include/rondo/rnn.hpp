@@ -126,6 +126,7 @@ struct Operation {
     std::string algorithm;    ///< which code runs it
     std::string reason;       ///< why that one
     std::vector<int> after;   ///< the operations of this list it depends on
+    int stream = 0;           ///< 0: the caller's; what is on another may run beside it
 };
 
 RONDO_API std::string_view name_of(Operation::Kind kind) noexcept;

@@ -30,9 +30,9 @@ struct UpdateCounts {
 /// What the update reads beside the arrays.
 struct UpdateScalars {
     double learning_rate = 0;
-    double bias_correction1 = 1;  ///< 1 - beta1^n
-    double bias_correction2 = 1;
-    std::int64_t skip = 0;  ///< the gradient was not finite: nothing is written
+    double adam_rate = 0;         ///< learning_rate / (1 - beta1^n)
+    double root_correction2 = 1;  ///< sqrt(1 - beta2^n)
+    std::int64_t skip = 0;        ///< the gradient was not finite: nothing is written
 };
 
 /// What is told about it.
@@ -85,7 +85,8 @@ RONDO_HD void plan_update(const UpdatePlan& plan) {
 
     if (finite) ++counts.updates;
     const auto n = static_cast<double>(counts.updates);
-    *plan.scalars = {*plan.learning_rate, 1 - ::pow(plan.beta1, n), 1 - ::pow(plan.beta2, n), finite ? 0 : 1};
+    *plan.scalars = {*plan.learning_rate, *plan.learning_rate / (1 - ::pow(plan.beta1, n)),
+                     ::sqrt(1 - ::pow(plan.beta2, n)), finite ? 0 : 1};
 
     if (plan.scaled && !finite) {
         counts.loss_scale = ::fmax(counts.loss_scale * plan.backoff, 1.0);

@@ -13,8 +13,13 @@
 namespace rondo::test {
 namespace {
 
+std::string& program() {
+    static std::string path = RONDO_PROGRAM;
+    return path;
+}
+
 pid_t start(const std::vector<std::string>& args, const std::string& out, const std::string& err) {
-    std::vector<std::string> words = {RONDO_PROGRAM};
+    std::vector<std::string> words = {program()};
     words.insert(words.end(), args.begin(), args.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -44,6 +49,8 @@ int wait_for(pid_t child) {
     if (::waitpid(child, &status, 0) != child) throw std::runtime_error("cannot wait");
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
+
+void use_program(std::string path) { program() = std::move(path); }
 
 Finished run_rondo(const std::vector<std::string>& args) {
     const TemporaryFolder folder;

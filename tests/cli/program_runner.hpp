@@ -12,6 +12,9 @@ struct Finished {
     std::string out, err;
 };
 
+/// Another program than the build's own, from now on.
+void use_program(std::string path);
+
 /// Runs `rondo args...` to its end.
 Finished run_rondo(const std::vector<std::string>& args);
 

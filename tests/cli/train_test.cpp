@@ -18,6 +18,17 @@ namespace {
 using namespace test;
 namespace fs = std::filesystem;
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RONDO_SLOWED_DOWN 1
+#endif
+#endif
+#if defined(RONDO_SLOWED_DOWN)
+constexpr int kLinesOfSeconds = 400;
+#else
+constexpr int kLinesOfSeconds = 6000;  ///< of a text that takes a model of 300 units some seconds
+#endif
+
 /// Sentences of few words: soon learned, never quite.
 std::string small_text(int lines) {
     const char* subjects[] = {"the cat", "a dog", "the old man", "my friend"};
@@ -174,7 +185,7 @@ TEST_F(Train, AnInterruptSavesAndCanBeGoneOnFrom) {
 
 /// Validating takes long here: one stream, thousands of windows of one step.
 TEST_F(Train, AnInterruptedEvaluationIsMadeUpFor) {
-    write_text(folder.file("long"), small_text(6000));
+    write_text(folder.file("long"), small_text(kLinesOfSeconds));
     const std::vector<std::string> more = {
         "--validation", folder.file("long"), "--evaluation-batch", "1", "--evaluate-every", "3"};
     std::vector<std::string> slow = more;

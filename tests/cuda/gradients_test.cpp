@@ -14,6 +14,17 @@ std::vector<Case> every(std::size_t stride, const std::vector<Case>& cases, std:
     return some;
 }
 
+/// A step of these takes several blocks, one element to a thread or more.
+std::vector<Case> blocks_cases() {
+    std::vector<Case> cases = wide_cases();
+    for (Case c : wide_cases()) {
+        c.spec.layers[0].hidden += 1;  // a multiple of what a thread may take
+        c.name += " and one more";
+        cases.push_back(c);
+    }
+    return cases;
+}
+
 class CudaGradientsGpu : public GpuTest {
 protected:
     Problem problem_of(const Case& c, Precision precision) {
@@ -68,6 +79,8 @@ TEST_F(CudaGradientsGpu, SingleLayers) { check_in_double("single layers", single
 TEST_F(CudaGradientsGpu, EdgeExtents) { check_in_double("edge extents", edge_cases()); }
 TEST_F(CudaGradientsGpu, Stacks) { check_in_double("stacks", stack_cases(100)); }
 TEST_F(CudaGradientsGpu, LongSequences) { check_in_double("long sequences", every(3, long_cases())); }
+
+TEST_F(CudaGradientsGpu, SeveralBlocks) { check_in_double("several blocks", blocks_cases()); }
 
 TEST_F(CudaGradientsGpu, SingleLayersInF32) {
     check_in(Precision::f32(), "single layers", every(7, single_layer_cases()));

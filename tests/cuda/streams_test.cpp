@@ -128,6 +128,29 @@ TEST_F(CudaStreamsGpu, AStepIsCapturedAndReplayed) {
         }
 }
 
+/// The second direction of a layer has a stream and a workspace of its own, where nothing is added up between them.
+TEST_F(CudaStreamsGpu, DirectionsHaveAStreamEach) {
+    LayerSpec both, one;
+    both.cell = one.cell = "gru";
+    both.hidden = one.hidden = 5;
+    both.direction = Direction::bidirectional;
+    LayerSpec summed = both;
+    summed.merge = Merge::sum;
+    const auto streams = [&](const std::vector<Operation>& list, Operation::Kind kind) {
+        std::vector<int> found;
+        for (const Operation& op : list)
+            if (op.kind == kind) found.push_back(op.stream);
+        return found;
+    };
+    const Plan plan = Rnn(device(), {4, {both, one, summed}}).plan({6, 3});
+    EXPECT_EQ(streams(plan.forward, Operation::Kind::time_loop), (std::vector{0, 1, 0, 0, 0}));
+    EXPECT_EQ(streams(plan.backward, Operation::Kind::time_loop), (std::vector{0, 1, 0, 0, 1}));
+    EXPECT_EQ(plan.buffer(BufferInfo::Kind::workspace, "gates_x_stream1").bytes,
+              plan.buffer(BufferInfo::Kind::workspace, "gates_x").bytes);
+    const Plan alone = Rnn(device(), {4, {one}}).plan({6, 3});
+    EXPECT_THROW(alone.buffer(BufferInfo::Kind::workspace, "gates_x_stream1"), Error);
+}
+
 TEST_F(CudaStreamsGpu, AnUnknownStreamIsNotCaptured) {
     const Case c = single_layer_cases()[0];
     RnnHarness harness(device(), make_problem(c));

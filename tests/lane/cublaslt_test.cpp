@@ -236,5 +236,54 @@ TEST(LaneCublasLtRules, OperandsEndWhereTheirMemoryEnds) {
     EXPECT_NE(lane::take_failure().find("D reaches beyond"), std::string::npos);
 }
 
+/// [4,5]x[5,3] in f32, and an algorithm chosen for it.
+class ChosenProduct {
+public:
+    ChosenProduct() {
+        d.a = Descriptors::layout({4, 5, true, 5, 0}, CUDA_R_32F, 1);
+        d.b = Descriptors::layout({5, 3, true, 3, 0}, CUDA_R_32F, 1);
+        d.c = Descriptors::layout({4, 3, true, 3, 0}, CUDA_R_32F, 1);
+        const std::uint64_t bytes = 1024;
+        EXPECT_EQ(cublasLtMatmulPreferenceSetAttribute(d.preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes,
+                                                       sizeof(bytes)),
+                  CUBLAS_STATUS_SUCCESS);
+        EXPECT_EQ(d.choose(&chosen), CUBLAS_STATUS_SUCCESS);
+    }
+    cublasStatus_t run(std::size_t a_offset = 0, std::size_t workspace_bytes = 1024) {
+        const float alpha = 1, beta = 0;
+        return cublasLtMatmul(d.handle, d.desc, &alpha, a.data() + a_offset, d.a, b.data(), d.b, &beta, c.data(), d.c,
+                              c.data(), d.c, &chosen.algo, workspace.data(), workspace_bytes, nullptr);
+    }
+
+    Descriptors d{CUBLAS_COMPUTE_32F, CUDA_R_32F};
+    cublasLtMatmulHeuristicResult_t chosen;
+
+private:
+    const DeviceArray<float> a{50}, b{50}, c{50};
+    const DeviceArray<char> workspace{1024};
+};
+
+TEST(LaneCublasLtRules, AnAlgorithmIsForTheProductItWasChosenFor) {
+    ChosenProduct product;
+    EXPECT_EQ(product.run(), CUBLAS_STATUS_SUCCESS);
+    const std::int64_t wider = 7;
+    cublasLtMatrixLayoutSetAttribute(product.d.b, CUBLASLT_MATRIX_LAYOUT_LD, &wider, sizeof(wider));
+    EXPECT_EQ(product.run(), CUBLAS_STATUS_EXECUTION_FAILED);
+    EXPECT_NE(lane::take_failure().find("for another product"), std::string::npos);
+}
+
+TEST(LaneCublasLtRules, AnAlgorithmReliesOnWhatItWasPromised) {
+    ChosenProduct product;
+    EXPECT_EQ(product.run(0, 1023), CUBLAS_STATUS_INVALID_VALUE);
+    EXPECT_EQ(product.run(4), CUBLAS_STATUS_EXECUTION_FAILED);
+    EXPECT_NE(lane::take_failure().find("A is aligned less"), std::string::npos);
+
+    const std::uint32_t alignment = 16;
+    cublasLtMatmulPreferenceSetAttribute(product.d.preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &alignment,
+                                         sizeof(alignment));
+    EXPECT_EQ(product.d.choose(&product.chosen), CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(product.run(4), CUBLAS_STATUS_SUCCESS);
+}
+
 }  // namespace
 }  // namespace rondo::lane_test

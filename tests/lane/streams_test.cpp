@@ -180,6 +180,12 @@ TEST(LaneGraphs, WhatCannotBeRecordedIsRefused) {
     EXPECT_EQ(cudaMalloc(&p, 16), cudaErrorStreamCaptureUnsupported);
     EXPECT_EQ(cudaStreamEndCapture(stream, &r.graph), cudaErrorStreamCaptureInvalidated);
 
+    const std::vector<float> pageable(64);
+    check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+    EXPECT_EQ(cudaMemcpyAsync(x.data(), pageable.data(), 256, cudaMemcpyHostToDevice, stream),
+              cudaErrorStreamCaptureUnsupported);
+    EXPECT_EQ(cudaStreamEndCapture(stream, &r.graph), cudaErrorStreamCaptureInvalidated);
+
     const TestEvent fork;
     check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
     axpy(x.data(), x.data(), 1, 64, Bug::none, stream);

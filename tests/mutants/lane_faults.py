@@ -1,6 +1,10 @@
 """Planted faults in the kernels and in the host code around them, for run_lane.py. One entry a fault, as in faults.py:
 
     (name, file, text as it stands, text with the fault, sources that are compiled anew; None: the file itself)
+
+Not here, since they change no number: other values than 0 in the saved planes of idle rows (their gates' gradients are
+0), y of idle rows written by the second direction as well (the first has written 0), the product added to rows that took
+no later step (it is 0 there), and a factor other than 1 for rows that are not clipped (it is not read).
 """
 
 POINTWISE = "kernels/pointwise/"
@@ -13,8 +17,11 @@ P = [POINTWISE + "project.cu"]
 CLIP, PROJECT, GRADIENT = G[1], P[0], G[0]
 ELEMENTS, SUM = "kernels/elements.cuh", "kernels/sum.cuh"
 MASK, DROP, COLUMNS, BIAS = (f"kernels/{n}.cu" for n in ("mask_rows", "dropout", "column_sums", "add_bias"))
-CAST, SCALE, SQUARES, ERROR = (f"kernels/{n}.cu" for n in ("cast", "scale", "sum_of_squares", "squared_error"))
+CAST, ADD, SQUARES, ERROR = (f"kernels/{n}.cu" for n in ("cast", "add", "sum_of_squares", "squared_error"))
 UPDATE, ENTROPY, EMBEDDING = (f"kernels/{n}.cu" for n in ("update", "cross_entropy", "embedding"))
+SAMPLE, LARGEST, ZERO = (f"kernels/{n}.cu" for n in ("sample", "largest", "zero_unless_finite"))
+STAGING, ORDER = "host/cuda/staging.cpp", "host/cuda/order.cpp"
+OPTIMIZER, TRAINER = "host/train/optimizer.cpp", "host/train/trainer.cpp"
 SUMS = [SQUARES, ERROR]
 MATMUL, LOOP, STREAM, MEMORY, BACKEND, OPERATIONS, GPU = (
     f"host/cuda/{n}.cpp" for n in ("matmul", "time_loop", "stream", "memory", "cuda_backend", "operations", "gpu"))
@@ -32,7 +39,7 @@ FAULTS = [
     ("forward: cell clip ignored", FORWARD, "a.clip > 0 ? static_cast<C>(a.clip) : static_cast<C>(HUGE_VAL)", "static_cast<C>(HUGE_VAL)", F),
     ("forward: mask lost", FORWARD, "if (takes(a.lengths, row, a.t)) {", "if (a.t >= 0) {", F),
     ("forward: mask off by one step", FORWARD, "if (takes(a.lengths, row, a.t)) {", "if (takes(a.lengths, row, a.t - 1)) {", F),
-    ("forward: idle rows keep stale saved planes", FORWARD, "for (int r = 0; r < Cell::kSaved; ++r) fill(saved[r], 0);", "for (int r = 0; r < Cell::kSaved; ++r) fill(saved[r], 1);", F),
+    ("forward: idle rows keep stale saved planes", FORWARD, "if (saved_to != nullptr) {", "if (saved_to != nullptr && takes(a.lengths, row, a.t)) {", F),
     ("forward: all elements of a vector get the first state", FORWARD, "e[i].state[s] = state[s][i];", "e[i].state[s] = state[s][0];", F),
     ("forward: h is handed on unrounded", FORWARD, "next[0][i] = rounded<S>(next[0][i]);", "", F),
     ("forward: wide path without the width's consent", FORWARD, "bool wide = a.hidden % kCount == 0 &&", "bool wide =", F),
@@ -41,7 +48,7 @@ FAULTS = [
     ("output: the second direction overwrites", OUTPUT, "if (add) load_any(value, to);", "", F + P),
     ("output: scale forgotten", OUTPUT, "h[i] * scale", "h[i]", F + P),
     ("output: idle rows of y left as they were", OUTPUT, "if (y == nullptr || add) return;", "return;", F + P),
-    ("output: an idle row of the second direction wipes the first's", OUTPUT, "if (y == nullptr || add) return;", "if (y == nullptr) return;", F + P),
+    ("output: idle rows strided by the width of a vector", OUTPUT, "store_any(y + row * stride + unit, zero)", "store_any(y + row * kCount + unit, zero)", F + P),
     ("backward: idle rows keep stale gate gradients", BACKWARD, "store(static_cast<S*>(a.dgates_x) + (row * Cell::kGates + g) * H + unit, value);\n        if", "if", B),
     ("backward: idle rows drop the gradient of h", BACKWARD, "store(static_cast<C*>(a.dstate[0]) + element, dh);", "store(static_cast<C*>(a.dstate[0]) + element, value);", B),
     ("backward: idle rows drop the gradient of c", BACKWARD, "if (a.dnext[s]) load(value, static_cast<const C*>(a.dnext[s]) + element);\n        store", "store", B),
@@ -56,23 +63,23 @@ FAULTS = [
     ("backward: projected carry not cleared", BACKWARD, "active ? C(0) : to_compute", "to_compute", B),
     ("backward: projected carry strided by hidden", BACKWARD, "to[row * a.width + column]", "to[row * a.width + (column + 1) % a.width]", B),
     ("incoming: carry of the wrong type", INCOMING, "if (g.carry_in_storage)", "if (!g.carry_in_storage)", B + G),
-    ("incoming: product added to rows that took no later step", INCOMING, "if (g.product == nullptr || !takes(g.lengths, row, g.later)) return;", "if (g.product == nullptr) return;", B + G),
+    ("incoming: what passes idle rows is clipped", INCOMING, "if (g.product != nullptr && takes(g.lengths, row, g.later)) {", "if (g.product != nullptr) {", B + G),
     ("incoming: clip by value lost", INCOMING, "if (g.clip > 0) {", "if (g.clip > 1e9) {", B + G),
     ("incoming: clip by norm lost", INCOMING, "d[i] *= factor;", "d[i] *= factor > C(0) ? C(1) : factor;", B + G),
     ("incoming: dy of padding is read", INCOMING, "if (!takes(g.lengths, row, g.t)) return;", "", B + G),
     ("incoming: scale of dy forgotten", INCOMING, "d[i] += value[i] * scale;", "d[i] += value[i];", B + G),
     ("incoming: gradient of h's step output lost", INCOMING, "if (g.dstep != nullptr) {", "if (g.dstep == &g) {", B + G),
     ("clip rows: norm of the first columns alone", CLIP, "column < g.width; column += kThreads", "column < g.width && column < 2; column += kThreads", None),
-    ("clip rows: idle rows are clipped", CLIP, "norm > limit && takes(g.lengths, row, g.later)", "norm > limit", None),
+    ("clip rows: the limit taken for the factor", CLIP, "limit / norm", "limit", None),
     ("project: idle rows lose h", PROJECT, "load_any(h, static_cast<const S*>(a.h) + index);", "fill(h, 0);", None),
     ("project: mask of the next step", PROJECT, "takes(a.lengths, at.row, a.t)", "takes(a.lengths, at.row, a.t + 1)", None),
 
     # Around the loop.
-    ("elements: a thread strides by its block", ELEMENTS, "return static_cast<std::int64_t>(gridDim.x) * blockDim.x;", "return blockDim.x;", [SCALE, UPDATE, SQUARES]),
+    ("elements: a thread strides by its block", ELEMENTS, "return static_cast<std::int64_t>(gridDim.x) * blockDim.x;", "return blockDim.x;", [ADD, UPDATE, SQUARES]),
     ("elements: unaligned store goes one too far", ELEMENTS, "for (int i = 0; i < kCount; ++i) to[i] = to_storage<T>(from[i]);\n}\n\ntemplate <int kCount, class C>", "for (int i = 0; i < kCount; ++i) to[i + 1] = to_storage<T>(from[i]);\n}\n\ntemplate <int kCount, class C>", F),
     ("mask rows: time and row exchanged", MASK, "takes(lengths, step.column, step.row)", "takes(lengths, step.row % batch, step.column)", None),
     ("dropout: the mask of every step is the first's", DROP, "static_cast<std::uint64_t>(group.column)", "static_cast<std::uint64_t>(group.column % 4)", None),
-    ("dropout: lengths ignored", DROP, "keep = keep && takes(a.lengths, step.column, step.row);", "keep = keep || takes(a.lengths, step.column, -1);", None),
+    ("dropout: lengths ignored", DROP, "return takes(a.lengths, step.column, step.row);", "return true;", None),
     ("dropout: site ignored", DROP, "dropout_mask(*a.seed, *a.step, a.site, a.rate)", "dropout_mask(*a.seed, *a.step, 0, a.rate)", None),
     ("column sums: barrier dropped", COLUMNS, "    __syncthreads();\n    if (threadIdx.y", "    if (threadIdx.y", None),
     ("column sums: the last share's rows are read past", COLUMNS, "begin + rows_of_share < rows ? begin + rows_of_share : rows", "begin + rows_of_share", None),
@@ -80,7 +87,7 @@ FAULTS = [
     ("column sums: accumulates twice", COLUMNS, "accumulate && shares == 1", "accumulate", None),
     ("add bias: row stride taken for the columns", BIAS, "at.row * stride + at.column", "at.row * cols + at.column", None),
     ("squares: a partial sum left out", SUM, "for (std::int64_t i = threadIdx.x; i < count; i += kSumThreads) sum", "for (std::int64_t i = threadIdx.x + 1; i < count; i += kSumThreads) sum", SUMS),
-    ("squared error: factor two lost", ERROR, "2 * scale * d", "scale * d", None),
+    ("squared error: factor two lost", ERROR, "const double factor = 2 * ", "const double factor = ", None),
     ("cross-entropy: barrier before overwriting the logits dropped", ENTROPY, "        __syncthreads();  // x[target] has been read\n", "", None),
     ("cross-entropy: sum not rescaled to the row's maximum", ENTROPY, "if (sum != C(0)) sum *=", "if (sum == C(-1)) sum *=", None),
     ("cross-entropy: rows without a target are counted", ENTROPY, "if (target < 0) {", "if (target < -1) {", None),
@@ -88,8 +95,19 @@ FAULTS = [
     ("embedding: every row of a run begins one", EMBEDDING, "if (begin > 0 && ids[begin - 1] == id) return;", "", None),
     ("embedding: gradient in sorted order of nothing", EMBEDDING, "dout[order[i] * cols + column]", "dout[i * cols + column]", None),
     ("embedding: the second part of the rows is the first again", EMBEDDING, "sort_pairs(ids + begin,", "sort_pairs(ids,", None),
-    ("update: skip ignored", UPDATE, "if (*a.skip != 0) return;", "", None),
-    ("update: gradient scale ignored", UPDATE, "scale(static_cast<C>(*a.gradient_scale))", "scale(1)", None),
+    ("embedding: a master table's gradient is rounded", EMBEDDING, "*to = to_storage<W>(sum);", "*to = to_storage<W>(to_compute(to_storage<S>(static_cast<Compute<S>>(sum))));", None),
+    ("cross-entropy: loss scale forgotten", ENTROPY, "static_cast<C>(value_or_one(scale) * value_or_one(loss_scale))", "static_cast<C>(value_or_one(scale))", None),
+    ("add: overwrites", ADD, "sum[j] += x[j];", "sum[j] = x[j];", None),
+    ("largest: sign kept", LARGEST, "device::Maximum{}(fabs(static_cast<double>(to_compute(x[i]))), most)", "device::Maximum{}(static_cast<double>(to_compute(x[i])), most)", None),
+    ("zero unless finite: looks at the first value alone", ZERO, "v < count", "v < 1", None),
+    ("sample: a class too few of the equals", SAMPLE, "equals++ >= cut.equals", "equals++ > cut.equals", None),
+    ("sample: equals of the cut forgotten", SAMPLE, " + cut.equals * weight(number_of<C>(cut.key))", "", None),
+    ("sample: all rows draw the same number", SAMPLE, "static_cast<std::uint64_t>(r)), philox", "0), philox", None),
+    ("update: skip ignored", UPDATE, "if (a.scalars->skip != 0) return;", "", None),
+    ("update: factor of the first group for all", UPDATE, "factors[range->group]", "factors[0]", None),
+    ("update: ranges end one element late", UPDATE, "while (element >= end) {", "while (element > end) {", None),
+    ("update: clamp ignored", UPDATE, "math::clamp(g[i] * at_range.factor, k.clamp)", "g[i] * at_range.factor", None),
+    ("update: decay of the first range for all", UPDATE, "decay = static_cast<C>(range->weight_decay);", "decay = static_cast<C>((range == nullptr ? range : range - (range->begin > 0))->weight_decay);", None),
     ("update: bias correction of the second moment ignored", UPDATE, "sqrt(v[i]) / k.root_correction2", "sqrt(v[i])", None),
     ("update: moment not kept", UPDATE, "if (first != nullptr) store(first + at, m);", "", None),
 
@@ -113,5 +131,18 @@ FAULTS = [
     ("backend: zero writes to the default stream", BACKEND, "cudaMemsetAsync(p, 0, bytes, cuda::handle_of(stream))", "cudaMemsetAsync(p, 0, bytes, nullptr)", None),
     ("backend: kernels of another storage type", BACKEND, "known.options == options && known.storage == precision.storage", "known.options == options", None),
     ("operations: momentum not handed on", OPERATIONS, "a.momentum = u.momentum;", "", None),
+    ("staging: a piece is filled while it is read", STAGING, "if (done == cudaErrorNotReady)", "if (done == cudaErrorInvalidValue)", None),
+    ("staging: pieces are not taken in turn", STAGING, "next_ = (next_ + 1) % kPieces;", "", None),
+    ("staging: recorded all the same", STAGING, "capturing != cudaStreamCaptureStatusNone", "capturing == cudaStreamCaptureStatusInvalidated", None),
+    ("order: a mark is put on the default stream", ORDER, "cudaEventRecord(event_of(event), cuda::handle_of(stream))", "cudaEventRecord(event_of(event), nullptr)", None),
+    ("order: the legacy stream is said to be recordable", ORDER, "return stream.handle != nullptr &&", "return", None),
+    ("optimizer: gradients measured without the last tensor", OPTIMIZER, "backend().sum_of_squares(dtype(), gradients.data, network.parameter_count(),", "backend().sum_of_squares(dtype(), gradients.data, network.parameters().back().offset,", None),
+    ("trainer: a NaN is carried on", TRAINER, "        network.device().backend().zero_unless_finite(", "        if (keep < -1) network.device().backend().zero_unless_finite(", None),
+    ("trainer: replays under another key", TRAINER, "const train::StepKey key{network.plan_id(),", "const train::StepKey key{0 * network.plan_id(),", None),
+    ("streams: the second one does not wait for the caller's", "host/scheduler/order.hpp", "            wait(1, 0);\n", "", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
+    ("streams: the caller's does not wait for the second one", "host/scheduler/order.hpp", "    order.join();\n", "", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
+    ("streams: a dependency on the other stream is forgotten", "host/scheduler/order.hpp", "other > known_[to])", "other > known_[to] + 100)", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
+    ("streams: both directions share a workspace", "host/scheduler/pass.hpp", "program.streams[static_cast<std::size_t>(on_stream)]", "program.streams[static_cast<std::size_t>(on_stream) / 2]", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
+    ("streams: the second direction's input gradient does not wait", "host/scheduler/lowering.cpp", "d == 1 ? last[0] : -1});", "-1});", None),
     ("gpu: counts devices that are not there", GPU, "ordinal < 0 || ordinal >= count", "ordinal < 0", None),
 ]

@@ -32,8 +32,8 @@ struct Step {
           rest2(static_cast<T>(1 - u.beta2)),
           epsilon(static_cast<T>(u.epsilon)),
           decay(static_cast<T>(range.weight_decay)),
-          root_correction2(static_cast<T>(std::sqrt(u.scalars->bias_correction2))),
-          adam_rate(static_cast<T>(u.scalars->learning_rate / u.scalars->bias_correction1)),
+          root_correction2(static_cast<T>(u.scalars->root_correction2)),
+          adam_rate(static_cast<T>(u.scalars->adam_rate)),
           clamp(u.clamp > 0 ? static_cast<T>(u.clamp) : std::numeric_limits<T>::infinity()) {}
 
     T gradient(std::int64_t i) const { return math::clamp(g[i] * scale, clamp); }

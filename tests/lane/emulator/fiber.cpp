@@ -87,8 +87,11 @@ Fiber::Fiber(std::size_t stack_bytes) : state_(new State) {
 }
 
 Fiber::~Fiber() {
-    retire();
-    if (state_->stack != nullptr) munmap(state_->stack, state_->bytes);
+    if (state_->stack == nullptr) return;
+    munmap(state_->stack, state_->bytes);
+#if defined(RONDO_LANE_TSAN)
+    if (state_->tsan != nullptr) __tsan_destroy_fiber(state_->tsan);
+#endif
 }
 
 bool Fiber::stack_intact() const { return std::memcmp(state_->stack, &kCanary, sizeof(kCanary)) == 0; }
@@ -98,7 +101,8 @@ void Fiber::start(void (*entry)()) {
     s.fake_stack = nullptr;
     allow(s.stack, s.bytes);
 #if defined(RONDO_LANE_TSAN)
-    s.tsan = __tsan_create_fiber(0);
+    // Kept from run to run: making one takes longer than most kernels' threads run.
+    if (s.tsan == nullptr) s.tsan = __tsan_create_fiber(0);
 #endif
 #if defined(RONDO_LANE_USES_UCONTEXT)
     getcontext(&s.context);
@@ -112,15 +116,6 @@ void Fiber::start(void (*entry)()) {
     *--top = reinterpret_cast<void*>(entry);
     for (int saved = 0; saved < 6; ++saved) *--top = nullptr;
     s.top = top;
-#endif
-}
-
-void Fiber::retire() {
-#if defined(RONDO_LANE_TSAN)
-    if (state_->stack != nullptr && state_->tsan != nullptr) {
-        __tsan_destroy_fiber(state_->tsan);
-        state_->tsan = nullptr;
-    }
 #endif
 }
 

@@ -16,7 +16,8 @@ public:
     Fiber& operator=(const Fiber&) = delete;
 
     /// The next resume() calls `entry`, which must not return but leave through finish(). A fiber may be started again
-    /// after it has finished.
+    /// after it has finished; to the thread sanitizer it then is the same thread as before, which knows nothing of what
+    /// its starter did in the meantime.
     void start(void (*entry)());
     /// First thing in `entry`.
     static void entered(Fiber& self, Fiber& from);
@@ -24,8 +25,6 @@ public:
     void resume(Fiber& next);
     /// As resume, for good.
     [[noreturn]] void finish(Fiber& next);
-    /// Between two runs: forgets what the sanitizers know of the last one.
-    void retire();
 
     /// False once the stack has been used to its end.
     bool stack_intact() const;

@@ -101,4 +101,8 @@ inline Thread& self() { return *running(); }
 /// Runs a launch to its end. Throws Failure.
 void run(const Shape& shape, const std::function<void()>& body);
 
+/// Lets go of the threads that are kept for the next launch. Due before a fork: to the thread sanitizer they are threads,
+/// and it looks at nothing in the child of a process that has any.
+void dismiss_threads();
+
 }  // namespace rondo::lane

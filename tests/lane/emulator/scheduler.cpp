@@ -55,6 +55,7 @@ Scheduler& scheduler() {
     return instance;
 }
 Thread* running() { return scheduler().running(); }
+void dismiss_threads() { scheduler().dismiss(); }
 
 std::vector<Thread*> Scheduler::recruit(std::size_t count) {
     while (pool_.size() < count) pool_.push_back(std::make_unique<Thread>(kStackBytes));
@@ -71,6 +72,7 @@ void Scheduler::drain(Grid& grid, const std::vector<Thread*>& threads) {
     failure_ = nullptr;
     idle_ = 0;
     choose_laggard();
+    release(&started_);
     for (Thread* thread : threads) {
         thread->done = false;
         thread->fiber.start(&Scheduler::run_thread);
@@ -89,7 +91,6 @@ void Scheduler::drain(Grid& grid, const std::vector<Thread*>& threads) {
     }
     stop_all();
     acquire(&joined_);
-    for (Thread* thread : threads) thread->fiber.retire();
     grid_ = nullptr;
     if (failure_) std::rethrow_exception(failure_);
 }
@@ -157,6 +158,7 @@ void Scheduler::switch_to(Thread* next) {
 void Scheduler::run_thread() {
     Scheduler& s = scheduler();
     Fiber::entered(s.running_->fiber, *s.came_from_);
+    acquire(&s.started_);
     try {
         if (!s.stopping_) (*s.grid_->body)();
     } catch (const Stop&) {

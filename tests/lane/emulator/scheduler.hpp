@@ -30,6 +30,7 @@ class Scheduler {
 public:
     /// Threads that run from the next drain() on; `count` of them, made if need be.
     std::vector<Thread*> recruit(std::size_t count);
+    void dismiss() { pool_.clear(); }
     /// Runs them until all have left. Throws what a thread threw, or Failure when none can go on.
     void drain(Grid& grid, const std::vector<Thread*>& threads);
 
@@ -76,7 +77,7 @@ private:
     // they have then done before it moves.
     const Block* slow_block_ = nullptr;
     const Warp* slow_warp_ = nullptr;
-    char joined_ = 0;  // what the thread sanitizer knows the end of all threads by
+    char started_ = 0, joined_ = 0;  // what the thread sanitizer knows the start and the end of all threads by
 };
 
 Scheduler& scheduler();

@@ -1,106 +1,13 @@
-// cublasLt...: descriptors, the heuristic (one algorithm), and products on a stream.
-#include "lane/standin/cublaslt.hpp"
-
-#include <algorithm>
+// cublasLtMatmul...: the heuristic (one algorithm), and products on a stream.
 #include <cstring>
-#include <set>
 #include <string>
 
-#include "lane/standin/machine.hpp"
+#include "lane/standin/cublaslt_call.hpp"
 #include "lane/standin/memory.hpp"
 #include "lane/standin/queue.hpp"
 
 namespace rondo::lane {
 namespace {
-
-struct Refusal {
-    cublasStatus_t code;
-};
-void demand(bool ok, cublasStatus_t code) {
-    if (!ok) throw Refusal{code};
-}
-
-template <class Body>
-cublasStatus_t run_call(Body body) {
-    if (machine().sticky != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
-    try {
-        body();
-    } catch (const Refusal& refusal) {
-        return refusal.code;
-    } catch (const Status&) {
-        return CUBLAS_STATUS_EXECUTION_FAILED;
-    } catch (const Failure& failure) {
-        set_failure(cudaErrorIllegalAddress, failure.what());
-        return CUBLAS_STATUS_EXECUTION_FAILED;
-    }
-    return CUBLAS_STATUS_SUCCESS;
-}
-
-struct Handle {};
-std::set<const void*> handles;
-
-// The descriptors lie in the room that cuBLASLt's own types leave, so that they may be made on the stack as well.
-static_assert(sizeof(Layout) <= sizeof(cublasLtMatrixLayoutOpaque_t));
-static_assert(sizeof(ProductDesc) <= sizeof(cublasLtMatmulDescOpaque_t));
-static_assert(sizeof(Preference) <= sizeof(cublasLtMatmulPreferenceOpaque_t));
-
-template <class To, class From>
-To& inside(From* opaque) {
-    demand(opaque != nullptr, CUBLAS_STATUS_INVALID_VALUE);
-    return *reinterpret_cast<To*>(opaque);
-}
-
-template <class T>
-void assign(T& field, const void* value, std::size_t bytes) {
-    demand(value != nullptr && bytes == sizeof(T), CUBLAS_STATUS_INVALID_VALUE);
-    std::memcpy(&field, value, bytes);
-}
-
-void set(Layout& layout, cublasLtMatrixLayoutAttribute_t attribute, const void* value, std::size_t bytes) {
-    switch (attribute) {
-        case CUBLASLT_MATRIX_LAYOUT_TYPE:
-            return assign(layout.type, value, bytes);
-        case CUBLASLT_MATRIX_LAYOUT_ORDER:
-            return assign(layout.order, value, bytes);
-        case CUBLASLT_MATRIX_LAYOUT_ROWS:
-            return assign(layout.rows, value, bytes);
-        case CUBLASLT_MATRIX_LAYOUT_COLS:
-            return assign(layout.cols, value, bytes);
-        case CUBLASLT_MATRIX_LAYOUT_LD:
-            return assign(layout.ld, value, bytes);
-        case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT:
-            return assign(layout.batches, value, bytes);
-        case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET:
-            return assign(layout.batch_stride, value, bytes);
-        default:
-            throw Refusal{CUBLAS_STATUS_NOT_SUPPORTED};
-    }
-}
-
-void set(ProductDesc& desc, cublasLtMatmulDescAttributes_t attribute, const void* value, std::size_t bytes) {
-    switch (attribute) {
-        case CUBLASLT_MATMUL_DESC_COMPUTE_TYPE:
-            return assign(desc.compute, value, bytes);
-        case CUBLASLT_MATMUL_DESC_SCALE_TYPE:
-            return assign(desc.scale_type, value, bytes);
-        case CUBLASLT_MATMUL_DESC_POINTER_MODE:
-            return assign(desc.pointer_mode, value, bytes);
-        case CUBLASLT_MATMUL_DESC_TRANSA:
-            return assign(desc.transpose_a, value, bytes);
-        case CUBLASLT_MATMUL_DESC_TRANSB:
-            return assign(desc.transpose_b, value, bytes);
-        case CUBLASLT_MATMUL_DESC_EPILOGUE:
-            return assign(desc.epilogue, value, bytes);
-        case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
-            return assign(desc.bias, value, bytes);
-        case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
-            return assign(desc.bias_type, value, bytes);
-        case CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE:
-            return assign(desc.bias_batch_stride, value, bytes);
-        default:
-            throw Refusal{CUBLAS_STATUS_NOT_SUPPORTED};
-    }
-}
 
 bool valid(const Layout& layout) {
     const std::uint64_t line = layout.order == CUBLASLT_ORDER_ROW ? layout.cols : layout.rows;
@@ -163,6 +70,33 @@ void check_memory(const Multiplication& p) {
     check_matrix("the bias", p.desc.bias, bias);
 }
 
+static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
+
+/// Of everything that a choice depends on, but no addresses.
+std::uint64_t fingerprint(const ProductDesc& desc, std::initializer_list<const Layout*> layouts) {
+    std::uint64_t hash = 1;
+    const auto add = [&](auto... values) {
+        ((hash = (hash ^ static_cast<std::uint64_t>(values)) * 0x9e3779b97f4a7c15u, hash ^= hash >> 29), ...);
+    };
+    add(desc.compute, desc.scale_type, desc.pointer_mode, desc.transpose_a, desc.transpose_b, desc.epilogue,
+        desc.bias_type, desc.bias_batch_stride);
+    for (const Layout* l : layouts) add(l->type, l->order, l->rows, l->cols, l->ld, l->batches, l->batch_stride);
+    return hash;
+}
+
+/// An algorithm was chosen for this very problem, for pointers as aligned, and for as large a workspace.
+void check_algorithm(const cublasLtMatmulAlgo_t& opaque, const Multiplication& p, std::size_t workspace_bytes) {
+    const auto& algorithm = reinterpret_cast<const Algorithm&>(opaque);
+    if (algorithm.problem != fingerprint(p.desc, {&p.a, &p.b, &p.c, &p.d}))
+        throw Failure(FailureKind::misuse, "cublasLtMatmul: the algorithm was chosen for another product");
+    const void* const data[] = {p.a_data, p.b_data, p.c_data, p.d_data};
+    for (int i = 0; i < 4; ++i)
+        if (reinterpret_cast<std::uintptr_t>(data[i]) % algorithm.promised.alignments[i] != 0)
+            throw Failure(FailureKind::misuse, std::string("cublasLtMatmul: ") + "ABCD"[i] +
+                                                   " is aligned less than was promised for the algorithm");
+    demand(workspace_bytes >= algorithm.promised.workspace_bytes, CUBLAS_STATUS_INVALID_VALUE);
+}
+
 double host_scalar(const void* p, cudaDataType_t type) {
     demand(p != nullptr, CUBLAS_STATUS_INVALID_VALUE);
     return type == CUDA_R_64F ? *static_cast<const double*>(p) : static_cast<double>(*static_cast<const float*>(p));
@@ -191,140 +125,23 @@ std::int64_t Layout::extent() const {
 
 using namespace rondo::lane;
 
-cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
-    return run_call([&] {
-        demand(handle != nullptr, CUBLAS_STATUS_INVALID_VALUE);
-        auto* made = new Handle;
-        handles.insert(made);
-        ++machine().handles;
-        *handle = reinterpret_cast<cublasLtHandle_t>(made);
-    });
-}
-
-cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
-    auto* made = reinterpret_cast<Handle*>(handle);
-    if (handles.erase(made) == 0) return CUBLAS_STATUS_NOT_INITIALIZED;
-    --machine().handles;
-    delete made;
-    return CUBLAS_STATUS_SUCCESS;
-}
-
-size_t cublasLtGetVersion() { return CUBLAS_VERSION; }
-
-const char* cublasLtGetStatusName(cublasStatus_t status) {
-    switch (status) {
-        case CUBLAS_STATUS_SUCCESS:
-            return "CUBLAS_STATUS_SUCCESS";
-        case CUBLAS_STATUS_NOT_INITIALIZED:
-            return "CUBLAS_STATUS_NOT_INITIALIZED";
-        case CUBLAS_STATUS_INVALID_VALUE:
-            return "CUBLAS_STATUS_INVALID_VALUE";
-        case CUBLAS_STATUS_NOT_SUPPORTED:
-            return "CUBLAS_STATUS_NOT_SUPPORTED";
-        case CUBLAS_STATUS_EXECUTION_FAILED:
-            return "CUBLAS_STATUS_EXECUTION_FAILED";
-        default:
-            return "CUBLAS_STATUS of another kind";
-    }
-}
-const char* cublasLtGetStatusString(cublasStatus_t status) {
-    const Machine& m = machine();
-    return m.sticky != cudaSuccess ? m.failure.c_str() : cublasLtGetStatusName(status);
-}
-
-cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t layout, size_t size, cudaDataType type,
-                                                 uint64_t rows, uint64_t cols, int64_t ld) {
-    return run_call([&] {
-        demand(size >= sizeof(Layout), CUBLAS_STATUS_INVALID_VALUE);
-        Layout made;
-        made.type = type;
-        made.rows = rows;
-        made.cols = cols;
-        made.ld = ld;
-        inside<Layout>(layout) = made;
-    });
-}
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type, uint64_t rows,
-                                          uint64_t cols, int64_t ld) {
-    if (layout == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-    *layout = new cublasLtMatrixLayoutOpaque_t{};
-    ++machine().handles;
-    return cublasLtMatrixLayoutInit_internal(*layout, sizeof(cublasLtMatrixLayoutOpaque_t), type, rows, cols, ld);
-}
-cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
-    if (layout != nullptr) --machine().handles;
-    delete layout;
-    return CUBLAS_STATUS_SUCCESS;
-}
-cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
-                                                cublasLtMatrixLayoutAttribute_t attribute, const void* value,
-                                                size_t bytes) {
-    return run_call([&] { set(inside<Layout>(layout), attribute, value, bytes); });
-}
-
-cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t desc, size_t size, cublasComputeType_t compute,
-                                               cudaDataType_t scale_type) {
-    return run_call([&] {
-        demand(size >= sizeof(ProductDesc), CUBLAS_STATUS_INVALID_VALUE);
-        ProductDesc made;
-        made.compute = compute;
-        made.scale_type = scale_type;
-        inside<ProductDesc>(desc) = made;
-    });
-}
-cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* desc, cublasComputeType_t compute,
-                                        cudaDataType_t scale_type) {
-    if (desc == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-    *desc = new cublasLtMatmulDescOpaque_t{};
-    ++machine().handles;
-    return cublasLtMatmulDescInit_internal(*desc, sizeof(cublasLtMatmulDescOpaque_t), compute, scale_type);
-}
-cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t desc) {
-    if (desc != nullptr) --machine().handles;
-    delete desc;
-    return CUBLAS_STATUS_SUCCESS;
-}
-cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t attribute,
-                                              const void* value, size_t bytes) {
-    return run_call([&] { set(inside<ProductDesc>(desc), attribute, value, bytes); });
-}
-
-cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t preference, size_t) {
-    return run_call([&] { inside<Preference>(preference) = {}; });
-}
-cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
-    if (preference == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-    *preference = new cublasLtMatmulPreferenceOpaque_t{};
-    ++machine().handles;
-    return CUBLAS_STATUS_SUCCESS;
-}
-cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
-    if (preference != nullptr) --machine().handles;
-    delete preference;
-    return CUBLAS_STATUS_SUCCESS;
-}
-cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
-                                                    cublasLtMatmulPreferenceAttributes_t attribute, const void* value,
-                                                    size_t bytes) {
-    return run_call([&] {
-        // Alignments, masks and wave counts only narrow a choice that there is none of here.
-        if (attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES)
-            assign(inside<Preference>(preference).workspace_bytes, value, bytes);
-    });
-}
-
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
                                               cublasLtMatmulPreference_t preference, int wanted,
                                               cublasLtMatmulHeuristicResult_t results[], int* returned) {
     return run_call([&] {
-        demand(handles.count(handle) != 0, CUBLAS_STATUS_NOT_INITIALIZED);
+        need_handle(handle);
         demand(wanted > 0 && results != nullptr && returned != nullptr, CUBLAS_STATUS_INVALID_VALUE);
         *returned = 0;
-        static_cast<void>(inside<Preference>(preference));
-        check(inside<ProductDesc>(desc), inside<Layout>(a), inside<Layout>(b), inside<Layout>(c), inside<Layout>(d));
+        const Layout &la = inside<Layout>(a), &lb = inside<Layout>(b), &lc = inside<Layout>(c), &ld = inside<Layout>(d);
+        check(inside<ProductDesc>(desc), la, lb, lc, ld);
+        // It needs all of the workspace that it may have, so that less than was promised is seen.
+        const Algorithm algorithm{fingerprint(inside<ProductDesc>(desc), {&la, &lb, &lc, &ld}),
+                                  inside<Preference>(preference)};
         results[0] = {};
+        std::memcpy(&results[0].algo, &algorithm, sizeof(algorithm));
+        results[0].workspaceSize = algorithm.promised.workspace_bytes;
         results[0].state = CUBLAS_STATUS_SUCCESS;
         results[0].wavesCount = 1.0f;
         *returned = 1;
@@ -334,10 +151,10 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void* alpha, const void* A,
                               cublasLtMatrixLayout_t a, const void* B, cublasLtMatrixLayout_t b, const void* beta,
                               const void* C, cublasLtMatrixLayout_t c, void* D, cublasLtMatrixLayout_t d,
-                              const cublasLtMatmulAlgo_t*, void* workspace, size_t workspace_bytes,
+                              const cublasLtMatmulAlgo_t* algorithm, void* workspace, size_t workspace_bytes,
                               cudaStream_t stream) {
     return run_call([&] {
-        demand(handles.count(handle) != 0, CUBLAS_STATUS_NOT_INITIALIZED);
+        need_handle(handle);
         Multiplication p;
         p.desc = inside<ProductDesc>(desc);
         p.a = inside<Layout>(a);
@@ -349,6 +166,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
         p.c_data = C;
         p.d_data = D;
         check(p.desc, p.a, p.b, p.c, p.d);
+        if (algorithm != nullptr) check_algorithm(*algorithm, p, workspace_bytes);  // null: one is chosen on the spot
         if (p.desc.pointer_mode == CUBLASLT_POINTER_MODE_HOST) {
             p.alpha = host_scalar(alpha, p.desc.scale_type);
             p.beta = host_scalar(beta, p.desc.scale_type);

@@ -32,8 +32,16 @@ struct ProductDesc {
     std::int64_t bias_batch_stride = 0;
 };
 
+/// Alignments are A's, B's, C's and D's, in bytes; cuBLASLt takes 256 for promised, unless told otherwise.
 struct Preference {
     std::uint64_t workspace_bytes = 0;
+    std::uint32_t alignments[4] = {256, 256, 256, 256};
+};
+
+/// What a cublasLtMatmulAlgo_t holds here: what it was chosen for, and what it was promised.
+struct Algorithm {
+    std::uint64_t problem = 0;  ///< a fingerprint of descriptor and layouts
+    Preference promised;
 };
 
 std::size_t size_of(cudaDataType_t type);

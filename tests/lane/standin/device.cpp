@@ -125,7 +125,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
     return call([&] {
         need(p != nullptr && device == 0, cudaErrorInvalidValue);
         *p = {};
-        std::strcpy(p->name, "CPU lane (no GPU)");
+        std::strcpy(p->name, "emulated");
         p->major = 9;
         p->minor = 0;
         p->totalGlobalMem = device_bytes_limit();

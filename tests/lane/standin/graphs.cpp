@@ -79,11 +79,16 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* graph) {
         const std::shared_ptr<Capture> capture = stream.capture;
         need(capture->origin == handle, cudaErrorStreamCaptureUnmatched);
         const std::vector<Work> ends = stream.capture_tail;
-        for (Stream* other : live_streams())
-            if (other->capture == capture) other->capture = nullptr;
+        for (Stream* other : live_streams()) {
+            if (other->capture != capture) continue;
+            other->capture = nullptr;
+            other->capture_tail.clear();
+        }
+        // Its nodes name the capture, which from now on no longer names them.
+        const GraphHandle recorded = std::move(capture->graph);
         need(!capture->broken, cudaErrorStreamCaptureInvalidated);
-        need(all_joined(*capture->graph, ends), cudaErrorStreamCaptureUnjoined);
-        *graph = make_handle<cudaGraph_t>(capture->graph);
+        need(all_joined(*recorded, ends), cudaErrorStreamCaptureUnjoined);
+        *graph = make_handle<cudaGraph_t>(recorded);
     });
 }
 

@@ -94,7 +94,8 @@ void wait_for(Stream& stream, const Work& work) {
         enqueue_work(stream, "wait", nullptr)->after.push_back(work);
         return;
     }
-    // Waiting for captured work draws a stream into the capture.
+    // Waiting for captured work draws a stream into the capture, while it lasts.
+    need(work->capture->graph != nullptr, cudaErrorCapturedEvent);
     if (!stream.capture) {
         stream.capture = work->capture;
         stream.capture_tail.clear();

@@ -29,7 +29,7 @@ struct Graph {
 struct Capture {
     cudaStream_t origin = nullptr;
     cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
-    std::shared_ptr<Graph> graph;
+    std::shared_ptr<Graph> graph;  ///< null once it has ended
     bool broken = false;
 };
 

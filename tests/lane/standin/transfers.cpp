@@ -47,16 +47,21 @@ void carry_out(const Transfer& t) {
 }
 
 /// As CUDA: pageable host memory is read before the call returns, or written before it does. Pinned memory is read and
-/// written when the copy's turn comes.
+/// written when the copy's turn comes. A capture takes no pageable memory: nothing would say when it is read, at the
+/// capture or at each replay.
 void copy(Transfer t, cudaMemcpyKind kind, cudaStream_t handle, bool blocking) {
     if (t.width == 0 || t.height == 0) return;
     check_sides(t, kind);
     Stream& stream = stream_of(handle);
     if (blocking) refuse_while_capturing();
-    ++machine().counters.copies;
-
+    const bool pageable_target = place_of(t.to) == Place::host;
     const bool pageable_source = place_of(t.from) == Place::host && on_device(place_of(t.to));
-    if (pageable_source && !stream.capture) {
+    if (stream.capture && (pageable_source || pageable_target)) {
+        stream.capture->broken = true;
+        fail(cudaErrorStreamCaptureUnsupported);
+    }
+    ++machine().counters.copies;
+    if (pageable_source) {
         std::vector<unsigned char> staged(t.width * t.height);
         for (std::size_t row = 0; row < t.height; ++row)
             std::memcpy(staged.data() + row * t.width, t.from + row * t.from_pitch, t.width);
@@ -71,7 +76,6 @@ void copy(Transfer t, cudaMemcpyKind kind, cudaStream_t handle, bool blocking) {
         return;
     }
     const Work work = enqueue_work(stream, "copy", [t] { carry_out(t); });
-    const bool pageable_target = place_of(t.to) == Place::host;
     if (stream.capture) return;
     if (blocking || pageable_target) {
         ++machine().counters.synchronisations;

@@ -7,12 +7,15 @@
 #include <exception>
 #include <stdexcept>
 
+#include "lane/emulator/grid.hpp"
+
 namespace rondo::lane_test {
 
 Outcome run_in_child(const std::function<bool()>& body) {
     int ends[2];
     if (pipe(ends) != 0) throw std::runtime_error("pipe failed");
     std::fflush(nullptr);
+    lane::dismiss_threads();
     const pid_t child = fork();
     if (child < 0) throw std::runtime_error("fork failed");
     if (child == 0) {

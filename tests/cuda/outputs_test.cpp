@@ -1,0 +1,36 @@
+/// What a layer's two directions make of one output.
+#include "cuda/on_gpu.hpp"
+#include "support/cases.hpp"
+#include "support/harness.hpp"
+
+namespace rondo::test {
+namespace {
+
+class CudaOutputsGpu : public GpuTest {};
+
+/// The sum is of h as it was stored, so that y says no more than the states that are kept; in short storage it shows.
+TEST_F(CudaOutputsGpu, SumsAreOfStatesAsTheyAreStored) {
+    for (const Precision precision : {Precision::bf16(), Precision::f16()})
+        for (const Case& c : single_layer_cases()) {
+            if (c.spec.layers[0].merge != Merge::sum) continue;
+            Problem p = make_problem(c, precision);
+            LayerSpec& layer = p.spec.layers[0];
+            const auto y_with = [&](Merge merge) {
+                layer.merge = merge;
+                return RnnHarness(device(), p, Mode::inference).run().outputs.y;
+            };
+            const Tensor both = y_with(Merge::concatenate), sum = y_with(Merge::sum);
+            Tensor expected(sum.size());
+            const std::size_t width = static_cast<std::size_t>(layer.projection > 0 ? layer.projection : layer.hidden);
+            for (std::size_t i = 0; i < sum.size(); ++i) {
+                const double* const row = both.data() + i / width * 2 * width;
+                expected[i] = row[i % width] + row[width + i % width];
+            }
+            Guarded rounded(device(), precision.storage, static_cast<std::int64_t>(sum.size()), Alignment::cache_line);
+            rounded.put(expected);
+            EXPECT_EQ(sum, rounded.get()) << precision.name() << " " << c.name;
+        }
+}
+
+}  // namespace
+}  // namespace rondo::test
