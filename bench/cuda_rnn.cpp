@@ -2,6 +2,7 @@
 ///
 ///     bench_cuda_rnn --grid short --seconds 300 --output results.json
 ///     bench_cuda_rnn --parity 5000 --seconds 120 --output parity.json
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 

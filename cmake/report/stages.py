@@ -5,7 +5,7 @@ import pathlib
 import re
 import time
 
-from report import build, googletest, process
+from report import build, googletest, process, sanitizers
 
 MISSING = [
     "parity with cuDNN of projection, cell clip, other biases, carried states",
@@ -16,19 +16,7 @@ MISSING = [
     "torch.nn.LSTM and torch.nn.GRU as people call them",
 ]
 
-# Small shapes of every kernel. Left out: what fails on purpose, and what takes minutes under a tool.
-SMALL = {"rondo_cuda_tests": ["CudaOperationsGpu.*", "CudaGradientsGpu.EdgeExtents",
-                              "CudaGradientsGpu.EdgeExtentsInBf16", "CudaSampleGpu.ExtremeLogits",
-                              "CudaStreamsGpu.AStepIsCapturedAndReplayed",
-                              "-CudaOperationsGpu.AddsMoreRowsThanASortTakes"],
-         "rondo_lane_gpu_tests": ["DeviceLayerGpu.*", "-DeviceLayerGpu.ARefusedLaunchNamesTheKernel",
-                                  "DeviceLayerGpu.BoundedWaitsEnd"]}
-PLANTED = {"memcheck": "PlantedFaults.DISABLED_WritesBehindItsOutput",
-           "racecheck": "PlantedFaults.DISABLED_LeavesOutABarrier",
-           "initcheck": "PlantedFaults.DISABLED_ReadsWhatNobodyWrote",
-           "synccheck": "PlantedFaults.DISABLED_MeetsNobodyAtABarrier"}
 PROGRAMS = {"rondo_cuda_tests": "tests", "rondo_lane_gpu_tests": "tests/lane/kernels"}
-FOUND = 86  # what the sanitizer is told to end with when it found something
 
 
 @dataclasses.dataclass
@@ -78,19 +66,8 @@ def told(ran, what):
         "status": "failed", "says": f"{what}: exit code {ran.code}: " + " | ".join(last)}
 
 
-def check_names(source):
-    """Every test named above is there: a filter that matches nothing passes, and proves nothing."""
-    text = "".join(path.read_text(encoding="utf-8") for folder in ("tests/cuda", "tests/lane")
-                   for path in (source / folder).glob("*.cpp"))
-    there = {".".join(match) for match in re.findall(r"TEST(?:_F)?\((\w+), (\w+)\)", text)}
-    for term in [term for terms in SMALL.values() for term in terms] + list(PLANTED.values()):
-        suite = term.lstrip("-")
-        if not any(name == suite or suite.endswith(".*") and name.startswith(suite[:-1]) for name in there):
-            raise SystemExit(f"gpu_report: there is no test {suite}")
-
-
 def configure_and_build(context, limit):
-    check_names(context.source)
+    sanitizers.check_names(context.source)
     end = time.monotonic() + limit
     ran = context.run(build.configuration(context.source, context.build, context.machine), limit)
     if ran.code == 0:
@@ -107,35 +84,6 @@ def gpu_tests(context, limit):
         ran = context.run([context.program(name), "--gtest_filter=*Gpu*"], end - time.monotonic())
         cases += googletest.cases(name, ran)
     return {**googletest.verdict(cases), "cases": cases}
-
-
-def sanitizers(context, limit):
-    end = time.monotonic() + limit
-    sanitizer = context.machine["compute_sanitizer"]
-    if not sanitizer and not context.dry_run:
-        return {"status": "failed", "says": "there is no compute-sanitizer"}
-    tools, seen = [], True
-    for i, (tool, fault) in enumerate(PLANTED.items()):
-        share = (end - time.monotonic()) / (len(PLANTED) - i)
-        begin = [sanitizer or "compute-sanitizer", "--tool", tool, "--error-exitcode", FOUND]
-        if tool == "memcheck":
-            begin += ["--report-api-errors", "no"]  # some tests ask for what is refused
-        planted = context.run([*begin, context.program("rondo_lane_gpu_tests"), f"--gtest_filter={fault}",
-                               "--gtest_also_run_disabled_tests"], min(60, share / 2))
-        tools.append({"tool": tool, "planted fault": "found" if planted.code == FOUND else "NOT FOUND"})
-        seen = seen and planted.code == FOUND
-        stop = time.monotonic() + share / 2
-        for name, terms in SMALL.items():
-            words = ":".join(terms).replace(":-", "-", 1)
-            ran = context.run([*begin, context.program(name), f"--gtest_filter={words}"], stop - time.monotonic())
-            proven = sum(case["result"] == "ok" for case in googletest.cases(name, ran))
-            tools[-1][name] = ("cut off" if ran.cut_off else "FOUND ERRORS" if ran.code == FOUND else
-                               f"exit code {ran.code}" if ran.code else "clean") + f" ({proven} tests)"
-            seen = seen and (ran.cut_off or ran.code == 0 and proven > 0)
-    cut = any("cut off" in str(tool) for tool in tools)
-    return {"status": "failed" if not seen else "cut off" if cut else "passed",
-            "says": "; ".join(", ".join(f"{key}: {value}" for key, value in tool.items()) for tool in tools),
-            "tools": tools}
 
 
 def build_benchmark(context, limit):
@@ -186,6 +134,6 @@ def benchmark(context, limit):
 # name: title, share of the time that is left, function
 STAGES = {"build": ("Build", 0.5, configure_and_build),
           "tests": ("GPU tests", 0.35, gpu_tests),
-          "sanitizers": ("compute-sanitizer", 0.4, sanitizers),
+          "sanitizers": ("compute-sanitizer", 0.4, sanitizers.run),
           "parity": ("Parity with cuDNN", 0.25, parity),
           "benchmark": ("Benchmark against cuDNN", 1.0, benchmark)}
