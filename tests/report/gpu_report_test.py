@@ -49,8 +49,8 @@ class GpuReport(unittest.TestCase):
             self.program(name, text)
         row = {"cell": "lstm", "dtype": "bf16", "hidden": 256, "input": 256, "batch": 32, "steps": 256, "layers": 1,
                "directions": 1, "ragged": False, "pass": "training", "rondo_us": 800.0,
-               "rondo_algorithm": "steps, graph", "cudnn_us": 1000.0, "cudnn_algorithm": "STANDARD, graph", "ratio": 1.25,
-               "spread": 0.01}
+               "rondo_algorithm": "steps, graph", "cudnn_us": 1000.0, "cudnn_algorithm": "STANDARD, graph",
+               "ratio": 1.25, "spread": 0.01}
         (self.root / "build/bench/--parity.json").write_text(json.dumps({"summary": {
             "planned": 5000, "run": 5000, "compared": 4990, "refused_by_cudnn": 10, "failed": 0}}))
         (self.root / "build/bench/--grid.json").write_text(json.dumps(
