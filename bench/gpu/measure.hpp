@@ -1,0 +1,11 @@
+#pragma once
+/// One row from beginning to end: agreement, then the race.
+#include "gpu/cudnn_handles.hpp"
+#include "rows/result_file.hpp"
+
+namespace rondo::bench {
+
+/// Whatever goes wrong stands in the result. The handle works on `stream`.
+RowResult measure(const Device& device, Stream stream, const CudnnHandle& handle, const Row& row, double seconds);
+
+}  // namespace rondo::bench

@@ -1,0 +1,24 @@
+#include "rows/row.hpp"
+
+namespace rondo::bench {
+
+std::string Row::name() const {
+    return detail::concat(cell, "/", dtype, "/H", hidden, "/I", input, "/B", batch, "/T", steps, "/L", layers, "/D",
+                          directions, "/", pass(), ragged ? "/ragged" : "");
+}
+
+StackSpec Row::stack() const {
+    LayerSpec layer;
+    layer.cell = cell;
+    layer.hidden = hidden;
+    layer.direction = directions == 2 ? Direction::bidirectional : Direction::forward;
+    StackSpec spec;
+    spec.input = input;
+    spec.layers.assign(static_cast<std::size_t>(layers), layer);
+    spec.precision = Precision::parse(dtype);
+    return spec;
+}
+
+Extent Row::extent() const { return {steps, batch, training ? Mode::training : Mode::inference, ragged, training}; }
+
+}  // namespace rondo::bench

@@ -1,0 +1,139 @@
+"""The stages of the report, most important first. Each says how it went: passed, failed, cut off, not run, and why."""
+import dataclasses
+import json
+import pathlib
+import re
+import time
+
+from report import build, googletest, process, sanitizers
+
+MISSING = [
+    "parity with cuDNN of projection, cell clip, other biases, carried states",
+    "large shapes against the GPU's own f64 steps",
+    "microbenchmarks of the six unknowns that the persistent kernels hang on",
+    "Rondo's own parts (input GEMM, steps, weight GEMMs) with bytes, FLOPs and their bound",
+    "training end to end, and the same model in PyTorch",
+    "torch.nn.LSTM and torch.nn.GRU as people call them",
+]
+
+PROGRAMS = {"rondo_cuda_tests": "tests", "rondo_lane_gpu_tests": "tests/lane/kernels"}
+
+
+@dataclasses.dataclass
+class Context:
+    source: pathlib.Path
+    build: pathlib.Path
+    out: pathlib.Path
+    machine: dict
+    grid: str
+    jobs: int
+    dry_run: bool
+    deadline: float
+
+    def run(self, command, limit):
+        command = [str(word) for word in command]
+        if self.dry_run:
+            with open(self.out / "log.txt", "a", encoding="utf-8") as log:
+                log.write("would run: " + " ".join(command) + "\n")
+            return process.Ran(0, "")
+        env = {"LD_LIBRARY_PATH": ":".join(filter(None, [str(pathlib.Path(self.machine["nvcc"] or "/").parent.parent /
+                                                             "lib64"), process.os.environ.get("LD_LIBRARY_PATH")]))}
+        return process.run(command, self.out / "log.txt", limit, env)
+
+    def build_targets(self, targets, limit):
+        return self.run(["cmake", "--build", self.build, "--target", *targets, "--parallel",
+                         self.jobs or self.machine["cores"]], limit)
+
+    def program(self, name):
+        return self.build / PROGRAMS[name] / name
+
+
+def run(function, context, limit):
+    if context.dry_run:
+        function(context, limit)
+        return {"status": "not run", "says": "dry run"}
+    if limit < 5:
+        return {"status": "not run", "says": "no time is left"}
+    return function(context, limit)
+
+
+def told(ran, what):
+    """The status of a command that either works or does not."""
+    if ran.cut_off:
+        return {"status": "cut off", "says": f"{what} took too long"}
+    last = [line for line in ran.text.splitlines() if line.strip()][-3:]
+    return {"status": "passed", "says": what} if ran.code == 0 else {
+        "status": "failed", "says": f"{what}: exit code {ran.code}: " + " | ".join(last)}
+
+
+def configure_and_build(context, limit):
+    sanitizers.check_names(context.source)
+    end = time.monotonic() + limit
+    ran = context.run(build.configuration(context.source, context.build, context.machine), limit)
+    if ran.code == 0:
+        context.machine["found"] = re.findall(r"-- ((?:CUDA|cuDNN|GoogleTest|Benchmarks): .*)", ran.text)
+        ran = context.build_targets(PROGRAMS, end - time.monotonic())
+    result = told(ran, f"built for {build.architecture(context.machine)}")
+    return result if result["status"] == "passed" else {**result, "status": "failed"}
+
+
+def gpu_tests(context, limit):
+    end = time.monotonic() + limit
+    cases = []
+    for name in PROGRAMS:
+        ran = context.run([context.program(name), "--gtest_filter=*Gpu*"], end - time.monotonic())
+        cases += googletest.cases(name, ran)
+    return {**googletest.verdict(cases), "cases": cases}
+
+
+def build_benchmark(context, limit):
+    """None, or why there is none."""
+    ran = context.build_targets(["bench_cuda_rnn"], limit)
+    return None if ran.code == 0 else told(ran, "building bench_cuda_rnn (which needs cuDNN)")
+
+
+def parity(context, limit):
+    end = time.monotonic() + limit
+    refusal = build_benchmark(context, limit)
+    if refusal:
+        return refusal
+    left = end - time.monotonic()
+    result = context.out / "parity.json"
+    ran = context.run([context.build / "bench" / "bench_cuda_rnn", "--parity", 5000, "--seconds", f"{left * 0.95:.0f}",
+                       "--output", result, "--commit", context.machine["commit"]], left)
+    if not result.exists():
+        return told(ran, "parity")
+    summary = json.loads(result.read_text(encoding="utf-8"))["summary"]
+    cut = ran.cut_off or summary["run"] < summary["planned"]
+    return {"status": "failed" if summary["failed"] or not summary["compared"] or ran.code not in (0, None) else
+            "cut off" if cut else "passed", "says": ", ".join(f"{n} {what}" for what, n in summary.items()),
+            "summary": summary}
+
+
+def benchmark(context, limit):
+    end = time.monotonic() + limit
+    refusal = build_benchmark(context, limit)
+    if refusal:
+        return refusal
+    left = end - time.monotonic()
+    grid = context.grid or ("full" if left >= 400 else "short")
+    result = context.out / "benchmark.json"
+    ran = context.run([context.build / "bench" / "bench_cuda_rnn", "--grid", grid, "--seconds", f"{left * 0.95:.0f}",
+                       "--output", result, "--commit", context.machine["commit"]], left)
+    if not result.exists():
+        return told(ran, f"the {grid} grid")
+    summary = json.loads(result.read_text(encoding="utf-8"))["summary"]
+    says = f"{grid} grid: {summary['rows']} of {summary['planned']} rows"
+    if "geometric_mean" in summary:
+        says += f", geometric mean {summary['geometric_mean']:.2f}, smallest {summary['minimum']:.2f}"
+    # Exit code 1: some row has no ratio; the file says why.
+    status = "cut off" if ran.cut_off else "passed" if ran.code == 0 else "failed"
+    return {"status": status, "says": says, "summary": summary}
+
+
+# name: title, share of the time that is left, function
+STAGES = {"build": ("Build", 0.5, configure_and_build),
+          "tests": ("GPU tests", 0.35, gpu_tests),
+          "sanitizers": ("compute-sanitizer", 0.4, sanitizers.run),
+          "parity": ("Parity with cuDNN", 0.25, parity),
+          "benchmark": ("Benchmark against cuDNN", 1.0, benchmark)}

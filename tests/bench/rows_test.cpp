@@ -1,0 +1,137 @@
+/// The parts of the benchmarks that need no device: rows, grids, flags, statistics, files.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+
+#include "rows/flags.hpp"
+#include "rows/grid.hpp"
+#include "rows/parity_rows.hpp"
+#include "rows/result_file.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace rondo::bench {
+namespace {
+
+TEST(BenchGrid, RowsAreValidAndThereOnce) {
+    const std::vector<Row> rows = grid("full");
+    std::set<std::string> names;
+    for (const Row& row : rows) {
+        EXPECT_NO_THROW(validate(row.stack())) << row.name();
+        EXPECT_TRUE(names.insert(row.name()).second) << row.name();
+    }
+    EXPECT_GE(rows.size(), 130u);
+    EXPECT_LE(rows.size(), 160u);
+    EXPECT_NEAR(std::count_if(rows.begin(), rows.end(), [](const Row& row) { return row.dynamic; }), 10, 2);
+}
+
+TEST(BenchGrid, ShortIsTheBeginningOfFull) {
+    const std::vector<Row> few = grid("short"), all = grid("full");
+    ASSERT_EQ(few.size(), 40u);
+    EXPECT_TRUE(std::equal(few.begin(), few.end(), all.begin()));
+    EXPECT_THROW(grid("long"), Error);
+}
+
+TEST(BenchGrid, CoversWhatIsCompared) {
+    std::set<std::int64_t> hidden, batch, steps;
+    std::set<std::string> dtypes, cells;
+    for (const Row& row : grid("full")) {
+        hidden.insert(row.hidden);
+        batch.insert(row.batch);
+        steps.insert(row.steps);
+        dtypes.insert(row.dtype);
+        cells.insert(row.cell);
+    }
+    EXPECT_EQ(hidden, (std::set<std::int64_t>{64, 128, 192, 200, 256, 384, 512, 650, 768, 1024, 1500, 1536, 2048}));
+    EXPECT_EQ(batch, (std::set<std::int64_t>{1, 8, 20, 32, 62, 64, 128, 256}));
+    EXPECT_EQ(steps, (std::set<std::int64_t>{64, 256, 1024}));
+    EXPECT_EQ(dtypes, (std::set<std::string>{"bf16", "f16", "f32", "tf32"}));
+    EXPECT_EQ(cells, (std::set<std::string>{"gru", "lstm", "rnn_tanh"}));
+}
+
+TEST(BenchParity, EveryKindOfCaseAndTheSameOnesEveryTime) {
+    const std::vector<Row> rows = parity_rows(2000);
+    EXPECT_EQ(rows, parity_rows(2000));
+    std::set<std::string> kinds;
+    for (const Row& row : rows) {
+        EXPECT_NO_THROW(validate(row.stack())) << row.name();
+        kinds.insert(detail::concat(row.cell, row.dtype, row.layers, row.directions, row.ragged, row.training));
+    }
+    EXPECT_EQ(kinds.size(), (4u * 2 + 3u * 3) * 3 * 2 * 2 * 2);  // rnn_relu in f64 and f32 alone
+}
+
+TEST(BenchFlags, ASingleRow) {
+    const Flags flags = parse_flags({"--cell", "gru", "--dtype", "tf32", "--hidden", "96", "--directions", "2",
+                                     "--ragged", "--pass", "inference", "--seconds", "7.5"});
+    ASSERT_EQ(flags.rows.size(), 1u);
+    EXPECT_EQ(flags.rows[0].name(), "gru/tf32/H96/I96/B32/T256/L1/D2/inference/ragged");
+    EXPECT_EQ(flags.seconds, 7.5);
+    EXPECT_EQ(parse_flags({"--grid", "short", "--list"}).rows.size(), 40u);
+    EXPECT_EQ(parse_flags({"--parity", "7"}).rows.size(), 7u);
+}
+
+TEST(BenchFlags, RefusesWhatItDoesNotKnow) {
+    EXPECT_THROW(parse_flags({"--widht", "3"}), Error);
+    EXPECT_THROW(parse_flags({"--hidden"}), Error);
+    EXPECT_THROW(parse_flags({"--hidden", "3x"}), Error);
+    EXPECT_THROW(parse_flags({"--hidden", "0"}), Error);
+    EXPECT_THROW(parse_flags({"--cell", "perceptron"}), Error);
+    EXPECT_THROW(parse_flags({"--grid", "short", "--hidden", "3"}), Error);
+    EXPECT_THROW(parse_flags({"--parity", "5", "--hidden", "3"}), Error);
+}
+
+TEST(BenchStatistics, MediansAndSpread) {
+    EXPECT_EQ(quantile({3, 1, 2}, 0.5), 2);
+    EXPECT_EQ(quantile({4, 1, 2, 3}, 0.5), 2.5);
+    EXPECT_THROW(quantile({}, 0.5), Error);
+    const Timing timing = timing_of({90, 100, 110, 100, 100, 100, 100, 100, 100, 100, 100});
+    EXPECT_EQ(timing.median, 100);
+    EXPECT_EQ(timing.spread, 0);  // one in ten to either side does not count
+    EXPECT_DOUBLE_EQ(timing_of({90, 110}).spread, 0.08);
+    EXPECT_DOUBLE_EQ(geometric_mean({0.5, 2, 8}), 2);
+}
+
+RowResult example() {
+    RowResult result;
+    result.rondo = {{"steps, eager", {200, 0.01, 9}, ""}, {"steps, graph", {100, 0.02, 9}, ""}};
+    result.cudnn = {{"STANDARD, eager", {150, 0.03, 9}, ""}, {"PERSIST_STATIC, eager", {}, "not supported"}};
+    return result;
+}
+
+TEST(BenchResults, ARowIsTheFastestOfEachSide) {
+    const nlohmann::ordered_json json = row_json(example());
+    std::vector<std::string> keys;
+    for (const auto& item : json.items()) keys.push_back(item.key());
+    EXPECT_EQ(keys, (std::vector<std::string>{"cell", "dtype", "hidden", "input", "batch", "steps", "layers",
+                                              "directions", "ragged", "pass", "rondo_us", "rondo_algorithm", "cudnn_us",
+                                              "cudnn_algorithm", "ratio", "spread"}));
+    EXPECT_EQ(json["rondo_algorithm"], "steps, graph");
+    EXPECT_EQ(json["cudnn_algorithm"], "STANDARD, eager");
+    EXPECT_DOUBLE_EQ(json["ratio"], 1.5);
+    EXPECT_DOUBLE_EQ(json["spread"], 0.03);
+}
+
+TEST(BenchResults, AFileNamesWhatIsIncomplete) {
+    RowResult none = example(), failed = example();
+    none.cudnn.erase(none.cudnn.begin());
+    failed.error = "out of memory";
+    const auto json = result_file({{"gpu", "none"}}, 5, {example(), none, failed});
+    EXPECT_EQ(json["rows"].size(), 1u);
+    EXPECT_EQ(json["incomplete"].size(), 2u);
+    EXPECT_EQ(json["details"].size(), 3u);
+    EXPECT_EQ(json["details"][1]["cudnn"][0]["error"], "not supported");
+    EXPECT_EQ(json["details"][2]["error"], "out of memory");
+    EXPECT_EQ(json["summary"]["planned"], 5);
+    EXPECT_DOUBLE_EQ(json["summary"]["minimum"], 1.5);
+
+    const test::TemporaryFolder folder;
+    const std::string path = folder.file("results.json");
+    write_json(path, json);
+    std::ifstream in(path);
+    EXPECT_EQ(nlohmann::ordered_json::parse(in), json);
+    EXPECT_THROW(write_json(folder.file("none/x.json"), json), Error);
+}
+
+}  // namespace
+}  // namespace rondo::bench
