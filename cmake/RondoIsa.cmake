@@ -23,7 +23,8 @@ function(rondo_isa name)
 endfunction()
 
 rondo_isa(baseline)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+# Threads share their work in one way, whatever the instructions.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT RONDO_SANITIZE MATCHES "thread")
   target_compile_definitions(rondo_cpu_options INTERFACE RONDO_CPU_AVX2=1)
   rondo_isa(avx2 -mavx2 -mfma -mf16c)
 endif()
