@@ -19,7 +19,7 @@ public:
     Staging(const Staging&) = delete;
     Staging& operator=(const Staging&) = delete;
 
-    /// Throws Error (state) while the stream is captured: a replay would find other bytes there.
+    /// Throws Error (state) while the stream is captured: a replay would not take the bytes anew.
     void upload(void* to, const void* from, std::size_t bytes, cudaStream_t stream);
 
 private:

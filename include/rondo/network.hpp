@@ -92,7 +92,8 @@ struct NetworkSpec {
     friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
 };
 
-/// A tensor of the parameter array (in Precision::accumulate: values may be stored in 16 bits, parameters are not), and at the same place of the gradient's and of each optimizer moment's.
+/// A tensor of the parameter array, and at the same place of the gradient's and of each optimizer moment's. All three are
+/// in Precision::accumulate: values may be stored in 16 bits, parameters are not.
 struct NetworkParameter {
     std::string name;
     Shape shape;

@@ -60,8 +60,8 @@ struct ClipSpec {
 
 /// Gradients in f16 underflow below 6e-8; the loss is multiplied by a scale before it is differentiated, and the
 /// gradient divided by it where parameters are updated. The scale is multiplied by `growth` after `interval` updates
-/// with finite gradients, by `backoff` (and the update skipped) when one is not finite; it stays in [1, 2^24]. Other types
-/// need none.
+/// with finite gradients, by `backoff` (and the update skipped) when one is not finite; it stays in [1, 2^24]. Other
+/// types need none.
 struct LossScaleSpec {
     double initial = 65536;
     double growth = 2, backoff = 0.5;
@@ -100,7 +100,8 @@ struct UpdateReport {
 /// given.
 class RONDO_API Optimizer {
 public:
-    /// Throws Error when a spec is not valid. A network in f16 gets a loss scale, which it keeps; one optimizer at a time.
+    /// Throws Error when a spec is not valid. A network in f16 gets a loss scale, which it keeps; one optimizer at a
+    /// time.
     Optimizer(Network& network, OptimizerSpec spec, ClipSpec clip = {}, LossScaleSpec loss_scale = {});
     ~Optimizer();
     Optimizer(Optimizer&&) noexcept;

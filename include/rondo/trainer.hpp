@@ -42,7 +42,7 @@ struct StepMetrics {
     double loss = 0;           ///< reduced
     double loss_sum = 0;       ///< in nats (squared error: its sum)
     std::int64_t tokens = 0;   ///< targets (squared error: elements) it is over
-    double gradient_norm = 0;  ///< before clipping
+    double gradient_norm = 0;  ///< before clipping, without the loss scale
     double learning_rate = 0;
     double loss_scale = 1;  ///< 1 but in f16
     bool clipped = false;
@@ -98,7 +98,8 @@ public:
     /// Queues such a step, and returns the metrics of the one before it: none for the first, or where finish() took
     /// them. A device that runs everything at once returns those of this very step.
     std::optional<StepMetrics> queue(const TokenStreams& streams);
-    /// Waits for the step that was queued last and returns its metrics, once.
+    /// Waits for the step that was queued last and returns its metrics, once. Like queue() it throws Error when
+    /// spec().max_skipped steps in a row had no finite gradient.
     std::optional<StepMetrics> finish();
 
     /// Truncated BPTT over long sequences, state zero at their start: one step for each window, reported to `each`

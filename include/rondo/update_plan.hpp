@@ -53,16 +53,16 @@ struct UpdatePlan {
     const double* sums = nullptr;     ///< in [groups]: sums of squares
     const double* largest = nullptr;  ///< in: the largest absolute value (ClipKind::value)
     double beta1 = 0, beta2 = 0;
-    const double* learning_rate = nullptr;
-    bool scaled = false;  ///< the loss scale follows the gradients
+    const double* learning_rate = nullptr;  ///< in
+    bool scaled = false;                    ///< the loss scale follows the gradients
     double growth = 2, backoff = 0.5, most = kMostLossScale;
     std::int64_t interval = 2000;  ///< finite gradients after which it grows
 
-    UpdateCounts* counts = nullptr;    ///< in, out
-    double* loss_scale = nullptr;      ///< in, out: where the losses read it
-    UpdateScalars* scalars = nullptr;  ///< out
-    double* factors = nullptr;         ///< out [groups]: what gradients are multiplied by as they are read
-    UpdateFindings* findings = nullptr;
+    UpdateCounts* counts = nullptr;      ///< in, out
+    double* loss_scale = nullptr;        ///< in, out: where the losses read it
+    UpdateScalars* scalars = nullptr;    ///< out
+    double* factors = nullptr;           ///< out [groups]: what gradients are multiplied by as they are read
+    UpdateFindings* findings = nullptr;  ///< out
 };
 
 /// With n = |g|, the norm of all gradients (of one tensor's): factor = min(1, limit / (n + 1e-6)) / loss scale, PyTorch's

@@ -5,9 +5,9 @@
 ///
 /// What they show: nothing runs before it must (at a synchronisation or a blocking copy), and then in any order that
 /// streams and events allow, chosen by the schedule, so that a missing wait gives wrong numbers; memory from cudaMalloc
-/// holds NaN, and NaN again once it is freed; the host cannot touch it but by copies (it crashes at the spot, where the processor has protection keys); copies
-/// and products are checked against what was allocated; what kernels do wrong (emulator/failure.hpp) is the sticky
-/// error of the calls that follow, with its text in cudaGetErrorString.
+/// holds NaN, and NaN again once it is freed; the host cannot touch it but by copies (it crashes at the spot, where the
+/// processor has protection keys); copies and products are checked against what was allocated; what kernels do wrong
+/// (emulator/failure.hpp) is the sticky error of the calls that follow, with its text in cudaGetErrorString.
 ///
 /// What they cannot show:
 ///   - how tensor cores round and truncate, the bits of approximate functions, or which algorithm cuBLASLt would take:
