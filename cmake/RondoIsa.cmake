@@ -16,6 +16,8 @@ function(rondo_isa name)
   target_link_libraries(rondo_cpu_${name} PRIVATE rondo_build rondo_cpu_options)
   target_include_directories(rondo_cpu_${name} PRIVATE "${PROJECT_SOURCE_DIR}/host")
   target_compile_definitions(rondo_cpu_${name} PRIVATE RONDO_ISA=${name})
+  # Their own templates take far longer than the headers.
+  set_target_properties(rondo_cpu_${name} PROPERTIES UNITY_BUILD OFF)
   # -Wno-psabi: passing vectors by value changed its convention once; these never cross a library boundary.
   # Debug is optimised here all the same, or its tests would crawl.
   target_compile_options(rondo_cpu_${name} PRIVATE -ffp-contract=fast -Wno-psabi $<$<CONFIG:Debug>:-O2> ${ARGN})
@@ -23,13 +25,10 @@ function(rondo_isa name)
 endfunction()
 
 rondo_isa(baseline)
-# Threads share their work in one way, whatever the instructions.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT RONDO_SANITIZE MATCHES "thread")
+# The sanitizers take minutes over each set, and see the same templates in all.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT RONDO_SANITIZE)
   target_compile_definitions(rondo_cpu_options INTERFACE RONDO_CPU_AVX2=1)
   rondo_isa(avx2 -mavx2 -mfma -mf16c)
-endif()
-# The sanitizers take minutes over what is inlined for 32 wide registers, and have seen the same templates with fewer.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT RONDO_SANITIZE)
   target_compile_definitions(rondo_cpu_options INTERFACE RONDO_CPU_AVX512=1)
   rondo_isa(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512)
 endif()

@@ -22,6 +22,9 @@ leg() {  # leg BUDGET TITLE FUNCTION
 
 skip() { printf '\n==== %s: SKIPPED: %s\n' "$1" "$2"; }
 
+# Several sources a compiler run: most of a small one's time are its headers. The CUDA build reads each by itself, so that
+# none can lean on what another includes.
+together=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8)
 configure() {  # configure PRESET OPTION...
     cmake --preset "$@" > "build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
     grep -E '^-- (CUDA|Program|Benchmarks|GoogleTest|lane):' "build/$1.configure.log" || true
@@ -39,7 +42,7 @@ clang_format() {
 format() { git ls-files -z '*.hpp' '*.cpp' '*.cuh' '*.cu' | xargs -0 -r "$(clang_format)" --dry-run -Werror; }
 
 build_cpu() {
-    configure cpu
+    configure cpu "${together[@]}"
     cmake --build build/cpu
 }
 
@@ -51,7 +54,7 @@ build_cuda() {
 }
 
 asan() {
-    configure asan
+    configure asan "${together[@]}"
     cmake --build build/asan
     ctest --test-dir build/asan --output-on-failure -LE 'slow|gpu'
 }
@@ -62,7 +65,7 @@ asan() {
 tsan() {
     local fixed=()
     if setarch -R true 2> /dev/null; then fixed=(setarch -R); fi
-    configure tsan
+    configure tsan "${together[@]}"
     "${fixed[@]}" cmake --build build/tsan --target rondo_thread_tests
     "${fixed[@]}" ctest --test-dir build/tsan --output-on-failure -L threads --no-tests=error
 }

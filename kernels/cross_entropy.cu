@@ -15,7 +15,7 @@ namespace rondo::kernels {
 namespace {
 
 constexpr int kRowThreads = 256;
-constexpr std::int64_t kMostShares = 1024;
+constexpr std::int64_t kMostLossShares = 1024;
 
 }  // namespace
 
@@ -110,11 +110,11 @@ static __global__ void __launch_bounds__(kRowThreads)
     }
 }
 
-std::int64_t cross_entropy_scratch() { return kMostShares * static_cast<std::int64_t>(sizeof(LossShare)); }
+std::int64_t cross_entropy_scratch() { return kMostLossShares * static_cast<std::int64_t>(sizeof(LossShare)); }
 
 void cross_entropy(const CrossEntropyRows& a, void* scratch, cudaStream_t stream) {
     if (a.rows == 0) return;
-    const std::int64_t shares = std::min(a.rows, kMostShares);
+    const std::int64_t shares = std::min(a.rows, kMostLossShares);
     auto* const partial = static_cast<LossShare*>(scratch);
     with_storage(a.dtype, [&]<class S>() {
         constexpr int kCount = kFull<S>;

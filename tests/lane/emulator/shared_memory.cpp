@@ -12,14 +12,14 @@ namespace rondo::lane {
 namespace {
 
 // An arena is [static variables, each followed by a gap][dynamic][gap]; the gaps are forbidden to the address sanitizer.
-constexpr std::size_t kGap = 64;
+constexpr std::size_t kSharedGap = 64;
 constexpr std::size_t kStaticRoom = 2 * kStaticSharedBytes;
-constexpr std::size_t kAlignment = 1024;
+constexpr std::size_t kSharedAlignment = 1024;
 
-std::size_t arena_bytes(const Grid& grid) { return kStaticRoom + grid.shape.shared_bytes + kGap; }
+std::size_t arena_bytes(const Grid& grid) { return kStaticRoom + grid.shape.shared_bytes + kSharedGap; }
 
 struct Release {
-    void operator()(unsigned char* p) const { ::operator delete(p, std::align_val_t(kAlignment)); }
+    void operator()(unsigned char* p) const { ::operator delete(p, std::align_val_t(kSharedAlignment)); }
 };
 using Arena = std::unique_ptr<unsigned char, Release>;
 
@@ -38,7 +38,7 @@ struct Arenas {
             bytes = wanted;
         }
         while (list.size() <= index)
-            list.emplace_back(static_cast<unsigned char*>(::operator new(bytes, std::align_val_t(kAlignment))));
+            list.emplace_back(static_cast<unsigned char*>(::operator new(bytes, std::align_val_t(kSharedAlignment))));
         return list[index].get();
     }
 };
@@ -104,7 +104,7 @@ void* shared_memory(int variable, std::size_t bytes, std::size_t alignment) {
     std::size_t& offset = offsets[std::size_t(variable)];
     if (offset == kNowhere) {
         offset = (grid.static_end + alignment - 1) / alignment * alignment;
-        grid.static_end = offset + bytes + kGap;
+        grid.static_end = offset + bytes + kSharedGap;
         grid.static_bytes += bytes;
         if (grid.static_bytes > kStaticSharedBytes || grid.static_end > kStaticRoom)
             misuse("more than 48 KB of static shared memory", self().where);

@@ -24,8 +24,8 @@ namespace {
 
 constexpr std::size_t kRange = std::size_t{16} << 30;    // of addresses; the machine's memory is taken as it is touched
 constexpr std::size_t kCapacity = std::size_t{2} << 30;  // what the device claims to have
-constexpr std::size_t kAlignment = 256;                  // cudaMalloc's
-constexpr std::size_t kGap = 256;                        // behind each allocation, forbidden to the address sanitizer
+constexpr std::size_t kAllocationAlignment = 256;        // cudaMalloc's
+constexpr std::size_t kForbiddenGap = 256;               // behind each allocation, forbidden to the address sanitizer
 constexpr std::size_t kQuarantine = std::size_t{32} << 20;  // freed memory that is not given out again at once
 
 unsigned char* base = nullptr;
@@ -38,7 +38,9 @@ std::deque<std::pair<unsigned char*, std::size_t>> quarantine;
 std::size_t quarantined = 0;
 std::map<unsigned char*, std::size_t> pinned;
 
-std::size_t room_for(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment + kGap; }
+std::size_t room_for(std::size_t bytes) {
+    return (bytes + kAllocationAlignment - 1) / kAllocationAlignment * kAllocationAlignment + kForbiddenGap;
+}
 
 /// The range is the host's to touch while a device works, and nobody's otherwise. By a protection key, which is a matter
 /// of nanoseconds; where the processor has none it stays open, since mprotect takes longer than all kernels together.
@@ -145,7 +147,8 @@ bool free_device(void* p) {
 }
 
 void* allocate_pinned(std::size_t bytes) {
-    void* p = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+    void* p = std::aligned_alloc(kAllocationAlignment,
+                                 (bytes + kAllocationAlignment - 1) / kAllocationAlignment * kAllocationAlignment);
     need(p != nullptr, cudaErrorMemoryAllocation);
     fill_with_nan(p, bytes);
     pinned.emplace(static_cast<unsigned char*>(p), bytes);
