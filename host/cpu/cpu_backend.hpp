@@ -67,6 +67,23 @@ public:
     void zero_unless_finite(void* p, std::size_t bytes, const double* values, std::int64_t count,
                             Stream stream) override;
 
+    void map_rows(const RowMap& map, Stream stream) override;
+    void sum_rows(const RowSums& sums, Stream stream) override;
+    void pool_forward(const Pool& pool, Stream stream) override;
+    void pool_backward(const Pool& pool, Stream stream) override;
+    void activation_forward(const Activation& activation, Stream stream) override;
+    void activation_backward(const Activation& activation, Stream stream) override;
+    void layer_norm_forward(const LayerNorm& norm, Stream stream) override;
+    void layer_norm_backward(const LayerNorm& norm, Stream stream) override;
+    void attention_forward(const Attention& attention, Stream stream) override;
+    void attention_backward(const Attention& attention, Stream stream) override;
+    void attention_weights(const AttentionWeights& weights, Stream stream) override;
+    void additive_attention_forward(const AdditiveAttention& attention, Stream stream) override;
+    void additive_attention_backward(const AdditiveAttention& attention, Stream stream) override;
+    void ctc(const Ctc& loss, Stream stream) override;
+    std::int64_t ctc_scratch(DType dtype, std::int64_t steps, std::int64_t batch, std::int64_t classes,
+                             std::int64_t target_steps) const override;
+
     void sum_of_squares(DType dtype, const void* x, std::int64_t count, double* sum, bool accumulate,
                         Stream stream) override;
     void largest(DType dtype, const void* x, std::int64_t count, double* largest, Stream stream) override;

@@ -35,8 +35,6 @@ cuda::LoopKernels find_kernels(std::string_view name, CellOptions options, DType
     return found;
 }
 
-DType accumulator_of(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
-
 }  // namespace
 
 CudaBackend::CudaBackend(int ordinal) : gpu_(cuda::find_gpu(ordinal)), matmul_(gpu_), memories_(gpu_) {}

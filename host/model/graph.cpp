@@ -107,7 +107,7 @@ void Graph::connect(GraphNode& node, const Node& spec) {
         GraphValue made;
         made.name = name;
         made.producer = static_cast<int>(nodes.size());
-        made.differentiable = differentiable;
+        made.differentiable = differentiable && module.differentiable(o);
         values.push_back(made);
     }
     require(module.is_loss() || std::any_of(node.outputs.begin(), node.outputs.end(), [](int v) { return v >= 0; }),
@@ -128,6 +128,8 @@ void Graph::check_loss(const GraphNode& node) {
             values[static_cast<std::size_t>(target)].name, "must not ask for a gradient");
     check.is_target = true;
     check.prediction = node.inputs[0];
+    check.aligned = node.module->aligned();
+    check.forbidden = node.module->forbidden();
 }
 
 /// Blocks one after the other, each aligned; tied ones where their owner lies.

@@ -1,5 +1,6 @@
 /// How parameters begin: drawn by Philox, each tensor from a seed of its own name, so that a further module changes
 /// none of the others.
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -34,11 +35,11 @@ void fill_uniform(std::span<T> out, std::uint64_t seed, double bound) {
 
 /// Box and Muller.
 template <class T>
-void fill_normal(std::span<T> out, std::uint64_t seed) {
+void fill_normal(std::span<T> out, std::uint64_t seed, double deviation) {
     for (std::size_t i = 0; i < out.size(); ++i) {
         const Pair u = draw(i / 2, seed);
         const double radius = std::sqrt(-2 * std::log(1 - u.first)), angle = 2 * std::numbers::pi * u.second;
-        out[i] = static_cast<T>(radius * (i % 2 == 0 ? std::cos(angle) : std::sin(angle)));
+        out[i] = static_cast<T>(deviation * radius * (i % 2 == 0 ? std::cos(angle) : std::sin(angle)));
     }
 }
 
@@ -46,12 +47,14 @@ template <class T>
 void fill(HostTensor& tensor, const model::TensorSpec& spec, const InitSpec& init) {
     const std::uint64_t seed = philox_subseed(init.seed, hash_of(tensor.name));
     const std::span<T> out = tensor.as<T>();
-    if (init.kind == InitSpec::Kind::uniform)
+    if (spec.constant)
+        std::fill(out.begin(), out.end(), static_cast<T>(*spec.constant));
+    else if (init.kind == InitSpec::Kind::uniform)
         fill_uniform(out, seed, init.range);
     else if (spec.bound > 0)
         fill_uniform(out, seed, spec.bound);
     else
-        fill_normal(out, seed);
+        fill_normal(out, seed, spec.deviation);
     if (init.forget_bias == 0) return;
     for (std::int64_t i = spec.forget_begin; i < spec.forget_end; ++i)
         out[static_cast<std::size_t>(i)] = spec.input_side ? static_cast<T>(init.forget_bias) : T(0);

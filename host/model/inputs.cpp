@@ -9,9 +9,12 @@ namespace {
 struct IdRange {
     std::int64_t below;
     bool negative;  ///< allowed: the target is left out
+    std::int32_t forbidden = -1;
 };
 
 void check_id(const std::string& name, std::int64_t index, std::int32_t id, IdRange range) {
+    if (id >= 0 && id == range.forbidden)
+        refuse(detail::concat(name, "[", index, "]"), id, "is the blank, which is no label");
     if ((id >= 0 || range.negative) && id < range.below) return;
     refuse(detail::concat(name, "[", index, "]"), id,
            detail::concat("must be ", range.negative ? "negative or " : "in [0, ", range.negative ? "below " : "",
@@ -44,11 +47,40 @@ void Network::Impl::upload(std::span<const Sequence> inputs, Stream stream) {
         if (!inputs[i].data) continue;
         Sequence input = inputs[i];
         // A target without lengths of its own ends where what it is compared with ends.
-        if (const int prediction = graph.inputs[i].prediction; prediction >= 0 && input.lengths.empty()) {
+        const model::InputCheck& check = graph.inputs[i];
+        if (const int prediction = check.prediction; prediction >= 0 && check.aligned && input.lengths.empty()) {
             const int of = current->values[static_cast<std::size_t>(prediction)].info.lengths;
             if (of >= 0) input.lengths = inputs[static_cast<std::size_t>(of)].lengths;
         }
         upload_input(i, input, stream);
+        if (check.prediction >= 0 && !check.aligned) check_alignable(i, inputs);
+    }
+}
+
+/// Throws Error where a row of labels cannot be aligned with its steps: there must be one for each label, and one for a
+/// blank between equal neighbours.
+void Network::Impl::check_alignable(std::size_t target, std::span<const Sequence> inputs) const {
+    const model::ValueInfo& prediction =
+        current->values[static_cast<std::size_t>(graph.inputs[target].prediction)].info;
+    const Sequence& labels = inputs[target];
+    const std::int64_t batch = prediction.batch(), most = labels.data.shape[0];
+    const auto* ids = static_cast<const std::int32_t*>(labels.data.data);
+    for (std::int64_t b = 0; b < batch; ++b) {
+        const auto row = static_cast<std::size_t>(b);
+        const std::int64_t steps = prediction.lengths < 0
+                                       ? prediction.steps()
+                                       : inputs[static_cast<std::size_t>(prediction.lengths)].lengths[row];
+        std::int64_t needed = 0, count = 0;
+        const std::int64_t end = labels.lengths.empty() ? most : labels.lengths[row];
+        for (; count < end && ids[count * batch + b] >= 0; ++count)
+            needed += 1 + (count > 0 && ids[count * batch + b] == ids[(count - 1) * batch + b] ? 1 : 0);
+        for (std::int64_t u = count; u < end; ++u)
+            if (ids[u * batch + b] >= 0)
+                refuse(detail::concat(spec.inputs[target].name, "[", u, ",", b, "]"), ids[u * batch + b],
+                       "follows a negative one: a row's labels come first");
+        if (needed > steps)
+            refuse(detail::concat(spec.inputs[target].name, " of row ", b), detail::concat(count, " labels"),
+                   detail::concat("must fit its ", steps, " steps: ", needed, " are needed"));
     }
 }
 
@@ -95,7 +127,8 @@ void Network::Impl::upload_input(std::size_t i, const Sequence& input, Stream st
             }
         from = planned.staged.data();
     }
-    for (std::int64_t at = 0; at < shape.size(); ++at) check_id(name, at, from[at], {below, target});
+    for (std::int64_t at = 0; at < shape.size(); ++at)
+        check_id(name, at, from[at], {below, target, graph.inputs[i].forbidden});
     if (target) count_ids(from, batch, planned.targets_before);
     backend().upload(to, from, static_cast<std::size_t>(value.info.bytes()), stream);
 }

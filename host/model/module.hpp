@@ -7,6 +7,7 @@
 /// may have written over by then; a module that needs them keeps them in its reserve.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,13 +33,22 @@ struct ValueInfo {
     std::int64_t bytes() const { return shape.size() * size_of(dtype); }
 };
 
+/// The lengths of what two values are made into: those that one of them has, or both.
+inline int common_lengths(const ValueInfo& a, const ValueInfo& b) {
+    require(a.lengths < 0 || b.lengths < 0 || a.lengths == b.lengths, "lengths", "two inputs'",
+            "must be those of one input where values are joined step by step");
+    return a.lengths < 0 ? b.lengths : a.lengths;
+}
+
 /// A parameter tensor and how it begins.
 struct TensorSpec {
     std::string name;
     Shape shape;
     std::int64_t offset = 0;  ///< in its block
     bool bias = false;
-    double bound = 0;                               ///< standard initialisation: uniform in ±bound; 0: normal(0,1)
+    double bound = 0;                               ///< standard initialisation: uniform in ±bound; 0: normal
+    double deviation = 1;                           ///< of that normal, whose mean is 0
+    std::optional<double> constant{};               ///< begins so, whatever the initialisation
     std::int64_t forget_begin = 0, forget_end = 0;  ///< bias elements of the forget gate, if any
     bool input_side = false;                        ///< bias_ih: where a forget bias goes
 };
@@ -131,6 +141,12 @@ public:
     virtual bool is_loss() const { return false; }
     /// What ids in this input must be below; 0: they are no ids.
     virtual std::int64_t classes(int /*input*/) const { return 0; }
+    /// Whether a gradient flows back from this output. What has none is for people to look at.
+    virtual bool differentiable(int /*output*/) const { return true; }
+    /// Losses: the targets have the steps of the prediction, and end where its rows end.
+    virtual bool aligned() const { return true; }
+    /// Losses: the class that no target may name; -1: none.
+    virtual std::int32_t forbidden() const { return -1; }
     /// The only output may be written over the only input.
     virtual bool forward_in_place() const { return false; }
     /// The gradient of input 0 may be written over what it is made of: a loss over its prediction, another module
@@ -154,6 +170,15 @@ std::unique_ptr<Module> make_embedding(const EmbeddingSpec& spec, const Precisio
 std::unique_ptr<Module> make_stack(const StackSpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_linear(const LinearSpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_dropout(const DropoutSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_add(const AddSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_activation(const ActivationSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_layer_norm(const LayerNormSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_position(const PositionSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_concat(const ConcatSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_repeat(const RepeatSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_pool(const PoolSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_attention(const AttentionSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_ctc(const CtcSpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_cross_entropy(const CrossEntropySpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_squared_error(const SquaredErrorSpec& spec, const Precision& precision);
 

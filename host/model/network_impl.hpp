@@ -66,6 +66,7 @@ struct Network::Impl {
     model::NetworkPlan& find_plan(std::span<const Sequence> inputs, Mode mode);
     void upload(std::span<const Sequence> inputs, Stream stream);
     void upload_input(std::size_t i, const Sequence& input, Stream stream);
+    void check_alignable(std::size_t target, std::span<const Sequence> inputs) const;
     void prepare(Stream stream);
     model::Call call(std::size_t node, Stream stream);
     void point_carried(const NetworkState* state);

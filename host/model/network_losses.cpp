@@ -16,6 +16,8 @@ void Network::Impl::reduce(std::size_t n, Reduction reduction, std::int64_t begi
     const std::vector<std::int64_t>& before = current->inputs[static_cast<std::size_t>(target)].targets_before;
     if (begin < 0 || begin >= prediction.steps())
         refuse("begin", begin, detail::concat("must be in [0, ", prediction.steps(), ")"));
+    if (begin != 0 && !graph.nodes[n].module->aligned())
+        refuse("begin", begin, detail::concat("must be 0 for the loss ", graph.nodes[n].name));
     loss_counted[n] = before.back() - before[static_cast<std::size_t>(begin)];
     switch (reduction) {
         case Reduction::sum:

@@ -16,6 +16,7 @@
 #include "rondo/rnn.hpp"
 #include "rondo/update_plan.hpp"
 #include "scheduler/cell_info.hpp"
+#include "scheduler/module_ops.hpp"
 #include "scheduler/reserves.hpp"
 
 namespace rondo {
@@ -223,9 +224,8 @@ struct Update {
     bool nesterov = false;
 };
 
-class Backend {
+class Backend : public ModuleOps {
 public:
-    virtual ~Backend() = default;
 
     Reserves reserves;  ///< kept by Rnn
 

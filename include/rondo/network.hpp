@@ -10,8 +10,18 @@
 ///                     in the order of Plan::states         states in the same order
 ///     LinearSpec      x [...,input]                        [...,output]                 weight [output,input], bias
 ///     DropoutSpec     x [...,width]                        [...,width]
+///     AddSpec         a, b [...,width]                     [...,width]
+///     ActivationSpec  x [...,width]                        [...,width]
+///     LayerNormSpec   x [...,width]                        [...,width]                   gain, bias [width]
+///     PositionSpec    x [T,B,width]                        [T,B,width]                   table [steps,width], if learned
+///     ConcatSpec      a [T,B,A], b [T,B,C] or [B,C]        [T,B,A+C]
+///     RepeatSpec      x [B,width]                          [steps,B,width]
+///     PoolSpec        x [T,B,width]                        [B,width]
+///     AttentionSpec   q [T,B,heads·D], k [S,B,heads·D],    [T,B,heads·V], weights        additive: vector [D]
+///                     v [S,B,heads·V]                      [T,B,S]
 ///     CrossEntropySpec  logits [...,classes], targets i32 [...]         a loss
 ///     SquaredErrorSpec  prediction [...,width], target [...,width]      a loss
+///     CtcSpec         logits [T,B,classes], targets i32 [U,B]           a loss
 ///
 /// States of a stack that are not given as inputs are carried: from a NetworkState, or zero. A tensor's full name is
 /// "node.tensor": embedding.weight, rnn.weight_ih_l0, linear.bias.
@@ -48,6 +58,80 @@ struct DropoutSpec {
     friend bool operator==(const DropoutSpec&, const DropoutSpec&) = default;
 };
 
+/// y = a + b
+struct AddSpec {
+    friend bool operator==(const AddSpec&, const AddSpec&) = default;
+};
+
+/// y = f(x), element by element. gelu(x) = x·Φ(x) with the normal distribution's Φ, not an approximation of it
+/// (Hendrycks and Gimpel 2016).
+struct ActivationSpec {
+    enum class Kind { tanh, sigmoid, relu, gelu };
+    Kind kind = Kind::tanh;
+    friend bool operator==(const ActivationSpec&, const ActivationSpec&) = default;
+};
+
+/// y = gain·(x - mean)/sqrt(variance + epsilon) + bias over the last axis, the variance divided by width (Ba et al.
+/// 2016). gain begins at 1 and bias at 0.
+struct LayerNormSpec {
+    std::int64_t width = 0;
+    double epsilon = 1e-5;
+    friend bool operator==(const LayerNormSpec&, const LayerNormSpec&) = default;
+};
+
+/// y[t,b,:] = x[t,b,:] + table[t,:]
+struct PositionSpec {
+    enum class Kind {
+        sinusoidal,  ///< table[t,2i] = sin(t / 10000^(2i/width)), table[t,2i+1] its cosine (Vaswani et al. 2017)
+        learned,     ///< begins normal(0,1)·0.02
+    };
+    Kind kind = Kind::sinusoidal;
+    std::int64_t width = 0;
+    std::int64_t steps = 0;  ///< most steps there may be
+    friend bool operator==(const PositionSpec&, const PositionSpec&) = default;
+};
+
+/// y = a beside b, which where it has no steps is the same at every step.
+struct ConcatSpec {
+    friend bool operator==(const ConcatSpec&, const ConcatSpec&) = default;
+};
+
+/// y[t,b,:] = x[b,:]: a vector as a sequence.
+struct RepeatSpec {
+    std::int64_t steps = 0;
+    friend bool operator==(const RepeatSpec&, const RepeatSpec&) = default;
+};
+
+/// One vector from a sequence, over each row's valid steps. A row without any gives zeros.
+struct PoolSpec {
+    enum class Kind { last, mean, max };
+    Kind kind = Kind::last;
+    friend bool operator==(const PoolSpec&, const PoolSpec&) = default;
+};
+
+/// w[t,s] = softmax over s of score(q[t], k[s]),   y[t] = Σ_s w[t,s]·v[s], for each row of the batch over the valid
+/// steps of k and v (their lengths must be those of one input). A query past its row's length gives zeros.
+struct AttentionSpec {
+    enum class Score {
+        dot,         ///< q·k (Luong et al. 2015; their "general" is a LinearSpec before q or k)
+        scaled_dot,  ///< q·k / sqrt(D) (Vaswani et al. 2017)
+        additive,    ///< vector · tanh(q + k) with LinearSpecs before both (Bahdanau et al. 2015; Luong's "concat")
+    };
+    Score score = Score::scaled_dot;
+    std::int64_t heads = 1;  ///< dot and scaled_dot: the columns of q, k and v in so many equal parts
+    std::int64_t width = 0;  ///< of q and k, all heads together
+    bool causal = false;     ///< dot and scaled_dot: only s <= t
+    friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
+};
+
+/// L = -Σ_b log p(targets of b | logits of b), summed over all alignments (connectionist temporal classification, Graves
+/// et al. 2006). A target must fit its row: as many steps as labels and pairs of equal neighbours. Reduction::mean
+/// divides by the number of labels.
+struct CtcSpec {
+    std::int32_t blank = 0;  ///< the class that stands for no label
+    friend bool operator==(const CtcSpec&, const CtcSpec&) = default;
+};
+
 /// L = -Σ log softmax(logits)[target], over the targets that are not negative.
 struct CrossEntropySpec {
     friend bool operator==(const CrossEntropySpec&, const CrossEntropySpec&) = default;
@@ -59,7 +143,9 @@ struct SquaredErrorSpec {
 };
 
 /// A StackSpec's precision must be the network's.
-using ModuleSpec = std::variant<EmbeddingSpec, StackSpec, LinearSpec, DropoutSpec, CrossEntropySpec, SquaredErrorSpec>;
+using ModuleSpec = std::variant<EmbeddingSpec, StackSpec, LinearSpec, DropoutSpec, AddSpec, ActivationSpec,
+                                LayerNormSpec, PositionSpec, ConcatSpec, RepeatSpec, PoolSpec, AttentionSpec,
+                                CrossEntropySpec, SquaredErrorSpec, CtcSpec>;
 
 struct Node {
     std::string name;
@@ -105,7 +191,7 @@ struct NetworkParameter {
 struct InitSpec {
     enum class Kind {
         standard,  ///< PyTorch's: recurrent ±1/sqrt(H), linear ±1/sqrt(input), both uniform; embedding normal(0,1)
-        uniform,   ///< all parameters uniform in ±range
+        uniform,   ///< all parameters uniform in ±range, but for those that begin as constants (LayerNormSpec)
     };
     Kind kind = Kind::standard;
     double range = 0.1;

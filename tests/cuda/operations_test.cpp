@@ -14,8 +14,6 @@ namespace {
 constexpr Stream kStream{};
 constexpr DType kTypes[] = {DType::f64, DType::f32, DType::f16, DType::bf16};
 
-DType accumulator_of(DType type) { return type == DType::f64 ? DType::f64 : DType::f32; }
-
 class CudaOperationsGpu : public GpuTest {
 protected:
     Guarded make(DType type, std::int64_t size, Alignment alignment = Alignment::cache_line) const {

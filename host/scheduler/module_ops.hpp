@@ -1,0 +1,193 @@
+#pragma once
+/// What the modules around the recurrent stacks ask of a device: attention, normalisation, pooling, CTC. The rules of
+/// backend.hpp hold. Rows are the (step, row of the batch) pairs of a time-major value, a stride their distance in
+/// elements; sums are taken in Precision::accumulate and in a fixed order. A device that lacks one says so.
+#include <cstdint>
+#include <string_view>
+
+#include "rondo/device.hpp"
+#include "rondo/dtype.hpp"
+#include "rondo/error.hpp"
+#include "rondo/network.hpp"
+
+namespace rondo {
+
+/// What f32 and 16-bit values are summed in, and f64 ones.
+constexpr DType accumulator_of(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
+
+/// to[r,:] = from[(r / divide) % modulo,:], or that added to it.
+struct RowMap {
+    DType dtype = DType::f32;  ///< of `to`
+    std::int64_t rows = 0, cols = 0;
+    void* to = nullptr;
+    std::int64_t to_stride = 0;
+    DType from_dtype = DType::f32;  ///< dtype, or what it accumulates in
+    const void* from = nullptr;
+    std::int64_t from_stride = 0;
+    std::int64_t divide = 1, modulo = 1;
+    bool add = false;
+};
+
+/// The reverse: to[g,:] = (add ? to[g,:] : 0) + Σ_i from[g·group_step + i·item_step,:], i < items, in order.
+struct RowSums {
+    DType to_dtype = DType::f32;  ///< dtype, or what it accumulates in
+    void* to = nullptr;           ///< out [groups, cols]
+    DType dtype = DType::f32;     ///< of `from`
+    const void* from = nullptr;
+    std::int64_t from_stride = 0, groups = 0, group_step = 0, items = 0, item_step = 0, cols = 0;
+    bool add = false;
+};
+
+/// One vector from the steps of each row: the last valid one, their mean, or the largest of each element. A row without
+/// a step gives zeros.
+struct Pool {
+    PoolSpec::Kind kind = PoolSpec::Kind::last;
+    DType dtype = DType::f32;
+    std::int64_t steps = 0, batch = 0, width = 0;
+    const std::int64_t* lengths = nullptr;  ///< [B], null where all steps are valid
+    const void* x = nullptr;                ///< forward: in [T,B,W]
+    void* y = nullptr;                      ///< forward: out [B,W]
+    std::int32_t* chosen = nullptr;         ///< max: [B,W] the step it came from (the first of equals), -1 for none;
+                                            ///< forward: out, may be null; backward: in
+    const void* dy = nullptr;               ///< backward: in [B,W]
+    void* dx = nullptr;                     ///< backward: out [T,B,W], zero where nothing came from
+};
+
+/// y = f(x), element by element; dx = dy·f'(x).
+struct Activation {
+    ActivationSpec::Kind kind = ActivationSpec::Kind::tanh;
+    DType dtype = DType::f32;
+    std::int64_t count = 0;
+    const void* x = nullptr;
+    void* y = nullptr;         ///< forward: out; may be x
+    const void* dy = nullptr;  ///< backward: in
+    void* dx = nullptr;        ///< backward: out; may be dy
+};
+
+/// y = gain·(x - mean)/sqrt(variance + epsilon) + bias over each row (the variance divided by cols).
+struct LayerNorm {
+    DType dtype = DType::f32;
+    std::int64_t rows = 0, cols = 0;
+    double epsilon = 1e-5;
+    const void* x = nullptr;     ///< in [rows, cols]
+    const void* gain = nullptr;  ///< in [cols], accumulator_of(dtype), like all below but y, dy and dx
+    const void* bias = nullptr;  ///< forward: in [cols]
+    void* y = nullptr;           ///< forward: out
+    void* mean = nullptr;        ///< [rows]; forward: out, backward: in
+    void* scale = nullptr;       ///< [rows] 1/sqrt(variance + epsilon); forward: out, backward: in
+    const void* dy = nullptr;    ///< backward: in
+    void* dx = nullptr;          ///< backward: out; may be dy; null where it is not wanted
+    void* dgain = nullptr;       ///< backward: out [cols]
+    void* dbias = nullptr;       ///< backward: out [cols]
+    bool accumulate = false;     ///< add to dgain and dbias
+};
+
+/// Scaled dot-product attention with several heads, exact, without a T x S matrix:
+///     w[t,s] = softmax over the allowed s of (scale·q[t]·k[s]),   out[t] = Σ_s w[t,s]·v[s]
+/// for each row of the batch and each head. Allowed: s < key_lengths[b], and s <= t where causal. A query that nothing
+/// is allowed to, or that lies past query_lengths[b], gives zeros. What lies past a length may be anything, NaN too.
+struct Attention {
+    DType dtype = DType::f32;
+    std::int64_t queries = 0, keys = 0;  ///< steps T and S
+    std::int64_t batch = 0, heads = 1;
+    std::int64_t width = 0;        ///< of a head of q and k
+    std::int64_t value_width = 0;  ///< of a head of v and out
+    double scale = 1;
+    bool causal = false;
+    const std::int64_t* query_lengths = nullptr;            ///< [B] or null
+    const std::int64_t* key_lengths = nullptr;              ///< [B] or null
+    const void *q = nullptr, *k = nullptr, *v = nullptr;    ///< in [T or S, B, heads·width]
+    std::int64_t q_stride = 0, k_stride = 0, v_stride = 0;  ///< distance of two rows (t,b)
+    void* out = nullptr;                                    ///< [T,B,heads·value_width]; backward: in
+    std::int64_t out_stride = 0;
+    void* log_sums = nullptr;  ///< [T,B,heads] log Σ exp of the scaled scores, accumulator_of(dtype), -inf of nothing;
+                               ///< forward: out, null where there will be no backward; backward: in
+    // Backward. Gradients have the strides of what they are of; null where one is not wanted. dq is written, dk and dv
+    // are written or added to.
+    const void* dout = nullptr;
+    void *dq = nullptr, *dk = nullptr, *dv = nullptr;
+    bool accumulate = false;  ///< add to dk and dv
+    void* scratch = nullptr;  ///< [T,B,heads], accumulator_of(dtype)
+};
+
+/// Attention whose scores come from a one-layer network (Bahdanau et al. 2015; Luong et al. 2015, "concat"):
+///     w[t,s] = softmax over s < lengths[b] of (vector · tanh(q[t] + k[s])),   out[t] = Σ_s w[t,s]·v[s]
+/// A row without keys gives zeros. What lies past a length may be anything, NaN too.
+struct AdditiveAttention {
+    DType dtype = DType::f32;
+    std::int64_t queries = 0, keys = 0, batch = 0;
+    std::int64_t width = 0;                       ///< of q, k and the vector
+    std::int64_t value_width = 0;                 ///< of v and out
+    const std::int64_t* query_lengths = nullptr;  ///< [B] or null; what lies past them gives zeros
+    const std::int64_t* key_lengths = nullptr;    ///< [B] or null
+    const void* q = nullptr;                      ///< in [T,B,width]
+    const void* k = nullptr;                      ///< in [S,B,width]
+    const void* v = nullptr;                      ///< in [S,B,value_width]
+    const void* vector = nullptr;                 ///< in [width], accumulator_of(dtype)
+    void* weights = nullptr;                      ///< [T,B,S], accumulator_of(dtype); forward: out, backward: in
+    void* out = nullptr;                          ///< forward: out [T,B,value_width]
+    // Backward. dq is written, dk, dv and dvector are written or added to; dq, dk and dv may be null.
+    const void* dout = nullptr;
+    void *dq = nullptr, *dk = nullptr, *dv = nullptr;
+    void* dvector = nullptr;      ///< [width], accumulator_of(dtype)
+    bool accumulate = false;      ///< add to dk and dv
+    bool add_to_dvector = false;  ///< and to dvector
+    void* scratch = nullptr;      ///< [T,B,S] and then [B,width], accumulator_of(dtype)
+};
+
+/// The weights of dot-product attention, for people to look at: the mean over the heads.
+struct AttentionWeights {
+    const Attention* attention = nullptr;  ///< with log_sums
+    void* weights = nullptr;               ///< out [T,B,S], accumulator_of(dtype)
+};
+
+/// Connectionist temporal classification (Graves et al. 2006), in log space: -log Σ over all paths that become the
+/// target when repetitions and then blanks are taken away. Every target must fit its row: at least as many steps as
+/// labels and pairs of equal neighbours; the host checks that.
+struct Ctc {
+    DType dtype = DType::f32;
+    std::int64_t steps = 0, batch = 0, classes = 0;
+    std::int64_t target_steps = 0;
+    std::int32_t blank = 0;
+    const void* logits = nullptr;           ///< in [T,B,classes]
+    const std::int64_t* lengths = nullptr;  ///< [B] or null
+    const std::int32_t* targets = nullptr;  ///< in [target_steps,B]; labels, then -1
+    double* loss = nullptr;                 ///< out: the sum over the rows; added to it
+    std::int64_t* counted = nullptr;        ///< out: labels; added to it
+    void* dlogits = nullptr;                ///< out [T,B,classes]: scale·dloss/dlogits; may be logits; or null
+    const double* scale = nullptr;          ///< as CrossEntropy's
+    const double* loss_scale = nullptr;
+    void* scratch = nullptr;  ///< ctc_scratch
+};
+
+class ModuleOps {
+public:
+    virtual ~ModuleOps() = default;
+
+    virtual void map_rows(const RowMap&, Stream) { lacks("row maps"); }
+    virtual void sum_rows(const RowSums&, Stream) { lacks("row sums"); }
+    virtual void pool_forward(const Pool&, Stream) { lacks("pooling"); }
+    virtual void pool_backward(const Pool&, Stream) { lacks("pooling"); }
+    virtual void activation_forward(const Activation&, Stream) { lacks("activations"); }
+    virtual void activation_backward(const Activation&, Stream) { lacks("activations"); }
+    virtual void layer_norm_forward(const LayerNorm&, Stream) { lacks("layer normalisation"); }
+    virtual void layer_norm_backward(const LayerNorm&, Stream) { lacks("layer normalisation"); }
+    virtual void attention_forward(const Attention&, Stream) { lacks("attention"); }
+    virtual void attention_backward(const Attention&, Stream) { lacks("attention"); }
+    virtual void attention_weights(const AttentionWeights&, Stream) { lacks("attention weights"); }
+    virtual void additive_attention_forward(const AdditiveAttention&, Stream) { lacks("additive attention"); }
+    virtual void additive_attention_backward(const AdditiveAttention&, Stream) { lacks("additive attention"); }
+    virtual void ctc(const Ctc&, Stream) { lacks("CTC"); }
+    /// Bytes of Ctc::scratch.
+    virtual std::int64_t ctc_scratch(DType /*dtype*/, std::int64_t /*steps*/, std::int64_t /*batch*/,
+                                     std::int64_t /*classes*/, std::int64_t /*target_steps*/) const {
+        lacks("CTC");
+    }
+
+private:
+    [[noreturn]] static void lacks(std::string_view what) {
+        throw Error(ErrorCode::unsupported, detail::concat("this device does not run ", what, " yet"));
+    }
+};
+
+}  // namespace rondo
