@@ -59,7 +59,7 @@ void Display::redraw(const std::string& line) {
     drawn_ = true;
 }
 
-void Display::show(const Standing& now, const Interval& recent, double characters_per_token) {
+void Display::show(const Standing& now, const Interval& recent, double characters_per_target) {
     const auto time = std::chrono::steady_clock::now();
     if (recent.tokens == 0 || time - last_ < (terminal_ ? kRedraw : kPlainLine)) return;
     last_ = time;
@@ -67,10 +67,12 @@ void Display::show(const Standing& now, const Interval& recent, double character
     const std::string epoch = now.epochs > 0 ? fmt::format("{}/{}", std::min(now.epoch + 1, now.epochs), now.epochs)
                                              : fmt::format("{}", now.epoch + 1);
     const std::string skipped = now.skipped > 0 ? fmt::format(" SKIPPED {}", now.skipped) : "";
-    const std::string numbers =
-        fmt::format("ep {} loss {:.3f} ppl {:.2f} b/char {:.2f} |g| {:.2f} clip {:.0f}%{} {}/s left {}", epoch, loss,
-                    std::exp(loss), loss * kBitsPerNat / characters_per_token, recent.norm(), 100 * recent.clip_rate(),
-                    skipped, count_text(now.tokens_per_second), duration_text(now.seconds_left));
+    const std::string language = characters_per_target > 0 ? fmt::format(" ppl {:.2f} b/char {:.2f}", std::exp(loss),
+                                                                         loss * kBitsPerNat / characters_per_target)
+                                                           : "";
+    const std::string numbers = fmt::format("ep {} loss {:.3f}{} |g| {:.2f} clip {:.0f}%{} {}/s left {}", epoch, loss,
+                                            language, recent.norm(), 100 * recent.clip_rate(), skipped,
+                                            count_text(now.tokens_per_second), duration_text(now.seconds_left));
     if (!terminal_) {
         fmt::print(stderr, "{:3.0f}%  step {} {}\n", 100 * now.fraction, now.step, numbers);
         std::fflush(stderr);

@@ -22,8 +22,8 @@ public:
     Display(const Display&) = delete;
     Display& operator=(const Display&) = delete;
 
-    /// Draws, unless it has just drawn.
-    void show(const Standing& standing, const Interval& recent, double characters_per_token);
+    /// Draws, unless it has just drawn. characters_per_target: Task's.
+    void show(const Standing& standing, const Interval& recent, double characters_per_target);
     /// Draws how far an evaluation is, unless it has just drawn; on a terminal only.
     void show_evaluation(const std::string& name, double fraction);
     /// A line that stays.

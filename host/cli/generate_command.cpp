@@ -48,12 +48,15 @@ void generate(GenerateOptions& options) {
     options.sampling.seed = static_cast<std::uint64_t>(options.seed);
     validate(options.sampling);
     const SavedRun run = load_run(options.checkpoint);
+    const Vocabulary vocabulary = language_vocabulary(run);
     Network network = load_network(run, open_device(options.device, options.threads));
-    Generator generator(network, options.sampling, {});
-    generator.feed(first_tokens(run.vocabulary, options.prompt));
+    const bool recurrent = run.config.model == "rnn";
+    Generator generator(network, options.sampling, {}, recurrent ? "logits" : "output",
+                        recurrent ? 0 : run.config.window);
+    generator.feed(first_tokens(vocabulary, options.prompt));
 
     const StopSignal signal;
-    TextStream stream(run.vocabulary, options.prompt);
+    TextStream stream(vocabulary, options.prompt);
     write(options.prompt);
     for (std::int64_t i = 0; i < options.length && !signal.requested(); ++i) write(stream.put(generator.next()));
     write(stream.finish() + "\n");

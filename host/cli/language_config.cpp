@@ -6,6 +6,7 @@
 
 #include "cli/json_fields.hpp"
 #include "cli/stack_words.hpp"
+#include "cli/tasks/task.hpp"
 
 namespace rondo::cli {
 namespace {
@@ -57,7 +58,23 @@ std::vector<LayerSpec> layers_of(const TrainConfig& config) {
 
 }  // namespace
 
+namespace {
+
+NetworkSpec transformer_of(const TrainConfig& c, std::int64_t classes) {
+    require(c.window <= c.max_steps, "window", c.window, detail::concat("must be at most max_steps, ", c.max_steps));
+    SequenceModelSpec spec{encoder_of(c, classes), SequenceModelSpec::Head::next_token};
+    spec.encoder.causal = true;
+    spec.outputs = classes;
+    spec.dropout = c.output_dropout.value_or(c.dropout);
+    spec.tied = c.tied;
+    return network_spec(spec);
+}
+
+}  // namespace
+
 NetworkSpec network_of(const TrainConfig& c, std::int64_t classes) {
+    if (parse_model(c.model) == EncoderSpec::Kind::transformer) return transformer_of(c, classes);
+    require(!c.bidirectional, "bidirectional", "true", "a language model must not see the next token");
     LanguageModelSpec spec;
     spec.classes = classes;
     spec.embedding = c.embedding;

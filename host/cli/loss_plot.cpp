@@ -41,8 +41,8 @@ Plot plot_log(const TrainingLog& log, const std::string& folder) {
                "' ? column(5) : NaN) with points pt 7 ps 0.9 title '" + name + "'";
     };
     std::string script = "set terminal png size 900,540\nset output " + quoted(temporary) +
-                         "\nset datafile separator ','\nset xlabel 'step'\nset ylabel 'loss (nats a token)'\nset grid\n"
-                         "plot " +
+                         "\nset datafile separator ','\nset xlabel 'step'\nset ylabel '" +
+                         std::string(log.is_language() ? "loss (nats a token)" : "loss") + "'\nset grid\nplot " +
                          quoted(log.path()) + " skip 1 using 1:5 with lines lw 2 title 'training'";
     for (const char* name : {"validation", "test"}) script += ", " + split(name);
     script += "\n";

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "cli/json_fields.hpp"
-#include "cli/language_config.hpp"
+#include "cli/tasks/task.hpp"
 
 namespace rondo::cli {
 namespace {
@@ -29,7 +29,7 @@ void visit_memory(Visit&& visit, Memory& m) {
 void save_run(const std::string& path, const SavedRun& run) {
     Checkpoint checkpoint{run.state.tensors, run.state.metadata};
     checkpoint.metadata[kConfigKey] = to_json(run.config).dump();
-    checkpoint.metadata.merge(run.vocabulary.to_metadata());
+    for (const auto& [key, value] : run.task) checkpoint.metadata[key] = value;
     visit_memory(
         [&](const char* name, auto value) {
             char text[32];  // the shortest text that reads back as the same number
@@ -58,7 +58,6 @@ SavedRun load_run(const std::string& path) {
     };
     SavedRun run;
     apply_json(run.config, parse_json(entry(kConfigKey), file));
-    run.vocabulary = Vocabulary::from_metadata(checkpoint.metadata);
     visit_memory(
         [&](const char* name, auto& value) {
             const std::string& text = entry(name);
@@ -72,8 +71,13 @@ SavedRun load_run(const std::string& path) {
     return run;
 }
 
+Vocabulary language_vocabulary(const SavedRun& run) {
+    require(run.config.task == "lm", "checkpoint", run.config.task, "must be of a language model");
+    return Vocabulary::from_metadata(run.state.metadata);
+}
+
 Network load_network(const SavedRun& run, const Device& device) {
-    Network network(device, network_of(run.config, run.vocabulary.size()));
+    Network network(device, restore_task(run)->network());
     network.write_parameters(run.state.tensors, {});
     return network;
 }

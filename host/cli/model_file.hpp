@@ -25,7 +25,7 @@ struct RunMemory {
 
 struct SavedRun {
     TrainConfig config;
-    Vocabulary vocabulary = Vocabulary::bytes();
+    Metadata task;  ///< Task::metadata; not set when read: the state's metadata holds it
     RunMemory memory;
     TrainingState state;
     std::string folder;  ///< it was read from; not saved
@@ -39,6 +39,9 @@ SavedRun load_run(const std::string& path);
 
 /// The checkpoint that `path` stands for. `preferred`: kBestName or kLastName.
 std::string find_checkpoint(const std::string& path, const std::string& preferred);
+
+/// The language model's vocabulary. Throws Error where the run is of another task.
+Vocabulary language_vocabulary(const SavedRun& run);
 
 /// The trained network on a device.
 Network load_network(const SavedRun& run, const Device& device);

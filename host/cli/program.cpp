@@ -46,6 +46,8 @@ int run_program(int argc, char** argv) {
         add_train(program);
         add_generate(program);
         add_eval(program);
+        add_predict(program);
+        add_translate(program);
         add_info(program);
         program.parse(argc, argv);
         if (program.get_subcommands().empty()) return complain("a command is needed (see rondo --help)", kUserError);

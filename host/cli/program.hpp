@@ -14,6 +14,8 @@ void add_run(CLI::App& program);
 void add_train(CLI::App& program);
 void add_generate(CLI::App& program);
 void add_eval(CLI::App& program);
+void add_predict(CLI::App& program);
+void add_translate(CLI::App& program);
 void add_info(CLI::App& program);
 
 }  // namespace rondo::cli

@@ -41,6 +41,34 @@ RecurrentClip parse_recurrent_clip(std::string_view word) {
     refuse("recurrent_clip", word, "must be none, value:LIMIT or norm:LIMIT with a limit above 0");
 }
 
+PoolSpec::Kind parse_pool(std::string_view word) {
+    if (word == "last") return PoolSpec::Kind::last;
+    if (word == "mean") return PoolSpec::Kind::mean;
+    if (word == "max") return PoolSpec::Kind::max;
+    refuse("pool", word, "must be one of last, mean, max");
+}
+
+EncoderSpec::Kind parse_model(std::string_view word) {
+    if (word == "rnn") return EncoderSpec::Kind::rnn;
+    if (word == "transformer") return EncoderSpec::Kind::transformer;
+    refuse("model", word, "must be one of rnn, transformer");
+}
+
+PositionSpec::Kind parse_positions(std::string_view word) {
+    if (word == "sinusoidal") return PositionSpec::Kind::sinusoidal;
+    if (word == "learned") return PositionSpec::Kind::learned;
+    refuse("positions", word, "must be one of sinusoidal, learned");
+}
+
+Seq2SeqSpec::Attention parse_attention(std::string_view word) {
+    using Attention = Seq2SeqSpec::Attention;
+    if (word == "none") return Attention::none;
+    if (word == "dot") return Attention::dot;
+    if (word == "general") return Attention::general;
+    if (word == "additive") return Attention::additive;
+    refuse("attention", word, "must be one of none, dot, general, additive");
+}
+
 std::vector<std::string> split(std::string_view text, char separator) {
     std::vector<std::string> parts;
     for (std::size_t begin = 0; begin <= text.size();) {

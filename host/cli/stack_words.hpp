@@ -6,6 +6,7 @@
 
 #include "rondo/device.hpp"
 #include "rondo/rnn.hpp"
+#include "rondo/seq2seq.hpp"
 
 namespace rondo::cli {
 
@@ -14,6 +15,11 @@ Merge parse_merge(std::string_view word);                   ///< concatenate, su
 Biases parse_biases(std::string_view word);                 ///< none, one, two
 Direction parse_direction(std::string_view word);           ///< forward, reverse, bidirectional
 RecurrentClip parse_recurrent_clip(std::string_view word);  ///< none, value:LIMIT, norm:LIMIT
+
+PoolSpec::Kind parse_pool(std::string_view word);               ///< last, mean, max
+EncoderSpec::Kind parse_model(std::string_view word);           ///< rnn, transformer
+PositionSpec::Kind parse_positions(std::string_view word);      ///< sinusoidal, learned
+Seq2SeqSpec::Attention parse_attention(std::string_view word);  ///< none, dot, general, additive
 
 std::vector<std::string> split(std::string_view text, char separator);
 

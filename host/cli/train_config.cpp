@@ -54,7 +54,7 @@ void check_resumable(const TrainConfig& before, const TrainConfig& now) {
 }
 
 void validate(const TrainConfig& c) {
-    require(!c.train.empty(), "train", "\"\"", "must name a text file");
+    require(!c.train.empty(), "train", "\"\"", "must name a file");
     require(c.validation_fraction >= 0 && c.validation_fraction < 1, "validation_fraction", c.validation_fraction,
             "must be in [0, 1)");
     require(c.test_fraction >= 0 && c.test_fraction < 1, "test_fraction", c.test_fraction, "must be in [0, 1)");
@@ -76,6 +76,9 @@ void validate(const TrainConfig& c) {
     require(c.patience >= 0, "patience", c.patience, "must be a number of evaluations, or 0 for never");
     require(c.evaluate_every >= 0, "evaluate_every", c.evaluate_every, "must be a number of steps, or 0 for an epoch");
     require(c.evaluation_batch >= 0, "evaluation_batch", c.evaluation_batch, "must be a number, or 0 to choose one");
+    require(c.evaluation_examples >= 1, "evaluation_examples", c.evaluation_examples, "must be at least 1");
+    require(c.beam >= 1, "beam", c.beam, "must be at least 1");
+    require(c.max_length >= 1, "max_length", c.max_length, "must be at least 1");
     require(c.save_minutes >= 0, "save_minutes", c.save_minutes, "must be a number, or 0 for never");
     require(c.log_every >= 1, "log_every", c.log_every, "must be at least 1");
     require(!c.out.empty(), "out", "\"\"", "must name a folder");

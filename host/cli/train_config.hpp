@@ -8,19 +8,26 @@
 namespace rondo::cli {
 
 struct TrainConfig {
-    // Text.
+    // Data.
+    std::string task = "lm";
     std::string train, validation, test;
+    std::string train_target, validation_target, test_target;
     double validation_fraction = 0.05, test_fraction = 0;
     std::string tokens = "characters";
     std::int64_t vocabulary = 0;
 
     // Model.
+    std::string model = "rnn";
     std::string cell = "lstm";
     std::int64_t hidden = 256;
     nlohmann::json layers = 2;
     std::int64_t embedding = 0, projection = 0;
     std::string biases = "two";
-    bool peepholes = false, coupled = false, reset_before = false, tied = false;
+    bool peepholes = false, coupled = false, reset_before = false, tied = false, bidirectional = false;
+    std::string pool = "mean", attention = "general", positions = "sinusoidal";
+    std::int64_t heads = 4, feed_forward = 0, max_steps = 1024;
+    bool reverse_source = false;
+    std::int64_t context = 24, horizon = 12, season = 12;
     double cell_clip = 0;
     double dropout = 0;
     std::optional<double> input_dropout, output_dropout;
@@ -45,7 +52,8 @@ struct TrainConfig {
     // When to stop, to evaluate, to save.
     std::int64_t epochs = 0, steps = 0;
     double minutes = 0;
-    std::int64_t patience = 0, evaluate_every = 0, evaluation_batch = 0;
+    std::int64_t patience = 0, evaluate_every = 0, evaluation_batch = 0, evaluation_examples = 200;
+    std::int64_t beam = 1, max_length = 100;
     double save_minutes = 10;
     std::int64_t log_every = 10;
 
@@ -62,15 +70,24 @@ enum class Fixed { no, yes };
 template <class Visit, class Config>
 void visit_fields(Visit&& visit, Config& c) {
     using enum Fixed;
-    visit("train", c.train, no, "text file to train on");
+    visit(
+        "task", c.task, yes,
+        "lm: the next token of a text. classify: label<TAB>text a line. tag: word<TAB>tag a line, an empty one between "
+        "sentences. seq2seq: source<TAB>target a line, or two files. ctc: text<TAB>transcript, or a .safetensors file. "
+        "forecast: a CSV's last column");
+    visit("train", c.train, no, "file to train on");
+    visit("train_target", c.train_target, no, "seq2seq: the target side, where it is a file of its own");
+    visit("validation_target", c.validation_target, no, "seq2seq: likewise");
+    visit("test_target", c.test_target, no, "seq2seq: likewise");
     visit("validation", c.validation, no,
-          "text file to validate on; without one, the end of the training text is used");
+          "file to validate on; without one, the end of a training text or some of the examples are used");
     visit("test", c.test, no, "text file to test on when training has ended");
     visit("validation_fraction", c.validation_fraction, yes, "of the training text, where there is no validation file");
     visit("test_fraction", c.test_fraction, yes, "of the training text, where there is no test file");
     visit("tokens", c.tokens, yes, "what is predicted: bytes, characters (UTF-8) or words");
     visit("vocabulary", c.vocabulary, yes, "at most so many tokens, the most frequent; 0 for all");
 
+    visit("model", c.model, yes, "rnn or transformer");
     visit("cell", c.cell, yes, "lstm, gru, rnn_tanh or rnn_relu");
     visit("hidden", c.hidden, yes, "width of a layer");
     visit("layers", c.layers, yes,
@@ -82,6 +99,17 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("peepholes", c.peepholes, yes, "lstm: gates see c");
     visit("coupled", c.coupled, yes, "lstm: f = 1 - i");
     visit("reset_before", c.reset_before, yes, "gru: reset gate before the product");
+    visit("bidirectional", c.bidirectional, yes, "rnn: layers read both ways (of seq2seq the encoder's)");
+    visit("pool", c.pool, yes, "classify, forecast: one vector from all steps: last, mean or max");
+    visit("attention", c.attention, yes, "seq2seq with rnn: none, dot, general or additive");
+    visit("reverse_source", c.reverse_source, yes, "seq2seq: the source is read backwards");
+    visit("heads", c.heads, yes, "transformer: of attention");
+    visit("feed_forward", c.feed_forward, yes, "transformer: width inside a block; 0 for 4 times hidden");
+    visit("positions", c.positions, yes, "transformer: sinusoidal or learned");
+    visit("max_steps", c.max_steps, yes, "transformer: most steps of a sequence");
+    visit("context", c.context, yes, "forecast: numbers that are looked back on");
+    visit("horizon", c.horizon, yes, "forecast: numbers that are forecast");
+    visit("season", c.season, yes, "forecast: after so many the naive forecast repeats the series");
     visit("tied", c.tied, yes, "output weights are the embedding");
     visit("cell_clip", c.cell_clip, yes, "lstm: limit of |c|; 0 for none");
     visit("dropout", c.dropout, yes, "rate on the embedding, between layers and on the last layer's output");
@@ -126,6 +154,9 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("evaluate_every", c.evaluate_every, no, "steps; 0 for after each epoch");
     visit("evaluation_batch", c.evaluation_batch, no,
           "streams an evaluated text is cut into; 1 reads it as one, 0 takes one for every 1000 tokens, at most 32");
+    visit("evaluation_examples", c.evaluation_examples, no, "seq2seq: so many are translated at an evaluation");
+    visit("beam", c.beam, no, "ctc: width of the search at an evaluation; 1: greedy");
+    visit("max_length", c.max_length, no, "seq2seq: most tokens of a translation");
     visit("save_minutes", c.save_minutes, no, "also save so often between evaluations; 0 for never");
     visit("log_every", c.log_every, no, "steps a row of log.csv is the mean of");
 

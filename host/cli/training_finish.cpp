@@ -15,10 +15,10 @@ std::string in_folder(const std::string& folder, const char* name) {
 
 }  // namespace
 
-std::optional<Evaluation> TrainingRun::evaluate_split(const Split& split, TrainingLog& log, Display& display) {
+std::optional<Score> TrainingRun::evaluate_split(Split split, TrainingLog& log, Display& display) {
     const auto begin = Clock::now();
-    const Evaluation result = evaluate(network_, split.streams, config_.window, stream_, [&](double fraction) {
-        display.show_evaluation(split.name, fraction);
+    const Score score = task_->evaluate(split, network_, stream_, [&](double fraction) {
+        display.show_evaluation(name_of(split), fraction);
         return !signal_.requested();
     });
     if (signal_.requested()) {
@@ -27,15 +27,16 @@ std::optional<Evaluation> TrainingRun::evaluate_split(const Split& split, Traini
     }
     evaluation_seconds_ += std::chrono::duration<double>(Clock::now() - begin).count();
     const Progress& at = trainer_.progress();
-    log.add(EvaluationRow{at.step, at.epoch, seconds(), split.name, result.loss(), split.characters_per_token});
-    display.say(fmt::format("{}: step {} epoch {}  loss {:.4f}  perplexity {:.3f}  {:.4f} bits/char", split.name,
-                            at.step, at.epoch, result.loss(), result.perplexity(),
-                            result.bits() / split.characters_per_token));
-    return result;
+    log.add(EvaluationRow{at.step, at.epoch, seconds(), name_of(split), score.loss(), score.figures});
+    std::string line =
+        fmt::format("{}: step {} epoch {}  loss {:.4f}", name_of(split), at.step, at.epoch, score.loss());
+    for (const Figure& figure : score.figures) line += fmt::format("  {} {:.4f}", figure.name, figure.value);
+    display.say(line);
+    return score;
 }
 
 void TrainingRun::validate_model(TrainingLog& log, Display& display, bool counts) {
-    const std::optional<Evaluation> result = evaluate_split(*validation_, log, display);
+    const std::optional<Score> result = evaluate_split(Split::validation, log, display);
     if (!result) return;
     const double loss = result->loss();
     if (counts) memory_.due = 0;
@@ -55,7 +56,7 @@ void TrainingRun::validate_model(TrainingLog& log, Display& display, bool counts
 void TrainingRun::save(const char* name) {
     RunMemory memory = memory_;
     memory.seconds = seconds();
-    save_run(in_folder(config_.out, name), {config_, vocabulary_, memory, trainer_.save(), {}});
+    save_run(in_folder(config_.out, name), {config_, task_->metadata(), memory, trainer_.save(), {}});
     saved_ = Clock::now();
 }
 
@@ -64,14 +65,14 @@ void TrainingRun::finish(TrainingLog& log, Display& display) {
     const auto whole = [&] { return ending_ == Ending::limit || ending_ == Ending::patience; };
     if (step > first_step_) save(kLastName);  // first, for what follows takes time and may be interrupted
     // Not what is due in the course of training: going on from here must be as if it had never stopped.
-    if (validation_ && whole() && validated_step_ != step && step > first_step_) {
+    if (task_->has(Split::validation) && whole() && validated_step_ != step && step > first_step_) {
         validate_model(log, display, false);
         save(kLastName);
     }
     const std::string best = in_folder(config_.out, kBestName);
-    if (test_ && whole()) {
+    if (task_->has(Split::test) && whole()) {
         if (memory_.best_step >= 0) network_.write_parameters(load_run(best).state.tensors, stream_);
-        evaluate_split(*test_, log, display);
+        evaluate_split(Split::test, log, display);
     }
     const Plot plot = plot_log(log, config_.out);
 
@@ -80,8 +81,9 @@ void TrainingRun::finish(TrainingLog& log, Display& display) {
                             trainer_.progress().epoch, duration_text(seconds())));
     fmt::print("checkpoint: {}\n", in_folder(config_.out, kLastName));
     if (memory_.best_step >= 0)
-        fmt::print("best: {} (step {}, validation perplexity {:.3f})\n", best, memory_.best_step,
-                   std::exp(memory_.best_loss));
+        fmt::print("best: {} (step {}, validation {} {:.3f})\n", best, memory_.best_step,
+                   task_->characters_per_target() > 0 ? "perplexity" : "loss",
+                   task_->characters_per_target() > 0 ? std::exp(memory_.best_loss) : memory_.best_loss);
     fmt::print("log: {}\nevaluations: {}\n", log.path(), log.evaluations_path());
     fmt::print("plot: {}\n", plot.path.empty() ? "none, " + plot.missing : plot.path);
     if (ending_ == Ending::interrupted) fmt::print("go on with: rondo train --resume {}\n", config_.out);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "rondo/trainer.hpp"
 
@@ -17,9 +18,15 @@ struct Interval {
     double loss_sum = 0, norm_sum = 0;
 
     void add(const StepMetrics& step);
-    double loss() const { return loss_sum / static_cast<double>(tokens); }  ///< nats a token
+    double loss() const { return loss_sum / static_cast<double>(tokens); }  ///< a target
     double norm() const { return norm_sum / static_cast<double>(steps - skipped); }
     double clip_rate() const { return static_cast<double>(clipped) / static_cast<double>(steps - skipped); }
+};
+
+/// A number that says how good a model is.
+struct Figure {
+    std::string name;
+    double value;
 };
 
 inline constexpr const char* kLogName = "log.csv";
@@ -29,24 +36,28 @@ struct EvaluationRow {
     std::int64_t step, epoch;
     double seconds;
     std::string split;
-    double loss, characters_per_token;  ///< nats a token
+    double loss;
+    std::vector<Figure> figures;  ///< columns of their own, always the same ones
 };
 
 /// Appends rows; each is whole in the file when the call returns. Rows past `step`, of a run that was cut off after its
 /// last checkpoint, are taken out when a log is opened again. Throws Error (io) when it cannot be written.
 class TrainingLog {
 public:
-    /// step: the run's steps so far; 0 begins new files.
-    TrainingLog(const std::string& folder, std::int64_t step);
+    /// step: the run's steps so far; 0 begins new files. characters_per_target: Task's; 0: no perplexities.
+    TrainingLog(const std::string& folder, std::int64_t step, double characters_per_target);
 
-    void add(const StepMetrics& last, const Interval& interval, double seconds, double characters_per_token);
+    void add(const StepMetrics& last, const Interval& interval, double seconds);
     void add(const EvaluationRow& row);
+
+    bool is_language() const { return characters_per_target_ > 0; }
 
     std::string path() const { return path_; }
     std::string evaluations_path() const { return evaluations_path_; }
 
 private:
     std::string path_, evaluations_path_;
+    double characters_per_target_;
     std::ofstream log_, evaluations_;
 };
 

@@ -12,43 +12,20 @@ namespace rondo::cli {
 
 namespace fs = std::filesystem;
 
-TrainingRun::Material TrainingRun::read_material(const TrainConfig& config, const std::optional<SavedRun>& resumed) {
-    Texts texts = read_texts(config);
-    require(!resumed || hash_text(texts.train) == resumed->memory.text_hash, "train", config.train,
-            "must hold the text that the checkpoint was trained on");
-    Vocabulary vocabulary =
-        resumed ? resumed->vocabulary
-                : Vocabulary::build(texts.train, Vocabulary::parse_kind(config.tokens), config.vocabulary);
-    Tokens tokens = tokenize(vocabulary, texts.train);
-    return {std::move(texts), std::move(vocabulary), std::move(tokens)};
-}
-
 TrainingRun::TrainingRun(const TrainConfig& config, const std::optional<SavedRun>& resumed)
-    : TrainingRun(config, resumed, read_material(config, resumed)) {}
-
-TrainingRun::TrainingRun(const TrainConfig& config, const std::optional<SavedRun>& resumed, Material material)
     : config_(config),
       resumed_from_(resumed ? resumed->folder : ""),
-      memory_(resumed ? resumed->memory : RunMemory{.text_hash = hash_text(material.texts.train)}),
-      vocabulary_(std::move(material.vocabulary)),
-      validation_(make_split("validation", material.texts.validation)),
-      test_(make_split("test", material.texts.test)),
-      streams_(streams_of("train", material.tokens, config.batch, config.window)),
-      characters_per_token_(material.tokens.characters_per_token()),
-      network_(open_device(config.device, config.threads), network_of(config, vocabulary_.size())),
+      memory_(resumed ? resumed->memory : RunMemory{}),
+      task_(make_task(config, resumed ? &*resumed : nullptr)),
+      network_(open_device(config.device, config.threads), task_->network()),
       stream_(network_.device()),
       trainer_(network_, trainer_of(config), stream_) {
+    memory_.text_hash = task_->hash();
     if (resumed)
         trainer_.restore(resumed->state);
     else
         network_.initialise(init_of(config), stream_);
     first_step_ = trainer_.progress().step;
-}
-
-std::optional<TrainingRun::Split> TrainingRun::make_split(const std::string& name, const std::string& text) const {
-    if (text.empty()) return std::nullopt;
-    const Tokens tokens = tokenize(vocabulary_, text);
-    return Split{name, evaluation_streams_of(name, tokens, config_.evaluation_batch), tokens.characters_per_token()};
 }
 
 /// Whether the folder is new to the run. One that goes on elsewhere takes its best model and its logs with it.
@@ -75,12 +52,10 @@ bool TrainingRun::prepare_folder() {
 void TrainingRun::run() {
     const bool anew = prepare_folder();
     start_ = saved_ = Clock::now();
-    TrainingLog log(config_.out, first_step_);
+    TrainingLog log(config_.out, first_step_, task_->characters_per_target());
     Display display;
-    display.say(fmt::format("{} on {}: {} parameters, {} tokens of {} kinds, {} windows an epoch",
-                            resumed_from_.empty() ? "training" : "going on", network_.device().description(),
-                            network_.trainable_count(), streams_.batch() * streams_.steps(), vocabulary_.size(),
-                            (streams_.steps() + config_.window - 1) / config_.window));
+    display.say(fmt::format("{} on {}: {} parameters, {}", resumed_from_.empty() ? "training" : "going on",
+                            network_.device().description(), network_.trainable_count(), task_->summary()));
     ending_ = check_limits();
     if (ending_ == Ending::none) {
         if (anew) save(kLastName);  // what cannot be saved is known before the first step, not after the last
@@ -96,18 +71,19 @@ void TrainingRun::train(TrainingLog& log, Display& display) {
         if (!step) return;
         tokens_ += step->tokens;
         current.add(*step);
-        display.show(standing(), shown.tokens > 0 ? shown : current, characters_per_token_);
+        display.show(standing(), shown.tokens > 0 ? shown : current, task_->characters_per_target());
         if ((step->step + 1) % config_.log_every != 0) return;
-        log.add(*step, current, seconds(), characters_per_token_);
+        log.add(*step, current, seconds());
         shown = std::exchange(current, {});
     };
     if (memory_.due != 0) validate_model(log, display, true);
     while (ending_ == Ending::none) {
         bool due = false, save_now = false;
         try {
-            take(trainer_.queue(streams_));
+            take(task_->queue(trainer_));
             const Progress& at = trainer_.progress();
-            due = config_.evaluate_every > 0 ? at.step % config_.evaluate_every == 0 : at.window == 0;
+            due = config_.evaluate_every > 0 ? at.step % config_.evaluate_every == 0
+                                             : at.step % task_->steps_an_epoch() == 0;
             save_now = due || (config_.save_minutes > 0 &&
                                Clock::now() - saved_ > std::chrono::duration<double>(60 * config_.save_minutes));
             ending_ = signal_.requested() ? Ending::interrupted : check_limits();
@@ -121,7 +97,7 @@ void TrainingRun::train(TrainingLog& log, Display& display) {
             ending_ = Ending::gave_up;
             break;
         }
-        if (due && validation_) memory_.due = 1;
+        if (due && task_->has(Split::validation)) memory_.due = 1;
         if (ending_ != Ending::interrupted && memory_.due != 0) validate_model(log, display, true);
         if (save_now) save(kLastName);
     }
@@ -131,7 +107,7 @@ void TrainingRun::train(TrainingLog& log, Display& display) {
         last.step = trainer_.progress().step - 1;
         last.epoch = trainer_.progress().epoch;
         last.learning_rate = trainer_.learning_rate();
-        log.add(last, current, seconds(), characters_per_token_);
+        log.add(last, current, seconds());
     }
 }
 
@@ -152,7 +128,7 @@ double TrainingRun::seconds() const {
 Standing TrainingRun::standing() const {
     const Progress& at = trainer_.progress();
     const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
-    const auto windows = static_cast<double>((streams_.steps() + config_.window - 1) / config_.window);
+    const auto windows = static_cast<double>(task_->steps_an_epoch());
     // Done and asked for since this start, by each limit; the nearest one counts.
     double fraction = 0;
     if (config_.steps > first_step_)

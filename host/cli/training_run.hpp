@@ -6,7 +6,7 @@
 #include "cli/display.hpp"
 #include "cli/model_file.hpp"
 #include "cli/stop_signal.hpp"
-#include "cli/text_files.hpp"
+#include "cli/tasks/task.hpp"
 #include "cli/training_log.hpp"
 
 namespace rondo::cli {
@@ -24,23 +24,6 @@ private:
     using Clock = std::chrono::steady_clock;
     enum class Ending { none, limit, patience, interrupted, gave_up };
 
-    /// Read once, to make the members of.
-    struct Material {
-        Texts texts;
-        Vocabulary vocabulary;
-        Tokens tokens;
-    };
-    static Material read_material(const TrainConfig& config, const std::optional<SavedRun>& resumed);
-    TrainingRun(const TrainConfig& config, const std::optional<SavedRun>& resumed, Material material);
-
-    /// A text to evaluate on.
-    struct Split {
-        std::string name;
-        TokenStreams streams;
-        double characters_per_token;
-    };
-    std::optional<Split> make_split(const std::string& name, const std::string& text) const;
-
     bool prepare_folder();
     void train(TrainingLog& log, Display& display);
     Ending check_limits() const;
@@ -48,7 +31,7 @@ private:
     double seconds() const;  ///< of all starts together
 
     /// Nothing where it was interrupted.
-    std::optional<Evaluation> evaluate_split(const Split& split, TrainingLog& log, Display& display);
+    std::optional<Score> evaluate_split(Split split, TrainingLog& log, Display& display);
     /// counts: this evaluation was due, and patience may end with it.
     void validate_model(TrainingLog& log, Display& display, bool counts);
     void save(const char* name);
@@ -57,10 +40,7 @@ private:
     TrainConfig config_;
     std::string resumed_from_;  ///< folder of the checkpoint; empty for a new run
     RunMemory memory_;          ///< seconds: of the starts before this one
-    Vocabulary vocabulary_;
-    std::optional<Split> validation_, test_;
-    TokenStreams streams_;
-    double characters_per_token_;
+    std::unique_ptr<Task> task_;
     Network network_;
     DeviceStream stream_;
     Trainer trainer_;

@@ -226,7 +226,6 @@ struct Update {
 
 class Backend : public ModuleOps {
 public:
-
     Reserves reserves;  ///< kept by Rnn
 
     virtual std::string_view name() const = 0;

@@ -1,6 +1,8 @@
 /// A language model, one token at a time.
 #include "rondo/generator.hpp"
 
+#include <algorithm>
+
 #include "model/device_buffer.hpp"
 #include "rondo/convert.hpp"
 
@@ -18,6 +20,8 @@ struct Generator::Impl {
     DType dtype = DType::f32;
     std::int64_t classes = 0;  ///< of the next token's logits; 0: nothing was read yet
     std::vector<Sequence> inputs{};
+    std::int64_t context = 0;
+    std::vector<std::int32_t> tokens{};  ///< the last ones, where there is a context
 
     Backend& backend() const { return network.device().backend(); }
     void read(std::int32_t token);
@@ -25,15 +29,18 @@ struct Generator::Impl {
 };
 
 void Generator::Impl::read(std::int32_t token) {
-    inputs[0].data = ConstView(&token, {1, 1});
+    if (static_cast<std::int64_t>(tokens.size()) >= std::max<std::int64_t>(1, context)) tokens.erase(tokens.begin());
+    tokens.push_back(token);
+    inputs[0].data = ConstView(tokens.data(), {static_cast<std::int64_t>(tokens.size()), 1});
     network.forward(inputs, Mode::inference, &state, stream);
-    network.keep_state(1, state, stream);
+    if (context == 0) network.keep_state(1, state, stream);
     const ConstView out = network.value(value);
-    const std::int64_t bytes = out.shape.size() * size_of(out.dtype);
-    if (bytes > logits.bytes()) logits = model::DeviceBuffer(network.device(), bytes);
-    backend().copy(logits.data(), out.data, static_cast<std::size_t>(bytes), stream);
     dtype = out.dtype;
-    classes = out.shape.size();
+    classes = out.shape[2];
+    const std::int64_t bytes = classes * size_of(out.dtype);
+    if (bytes > logits.bytes()) logits = model::DeviceBuffer(network.device(), bytes);
+    const auto* last = static_cast<const std::byte*>(out.data) + (out.shape[0] - 1) * bytes;
+    backend().copy(logits.data(), last, static_cast<std::size_t>(bytes), stream);
 }
 
 /// Only the token comes to the host.
@@ -58,8 +65,10 @@ std::int32_t Generator::Impl::draw() {
     return token;
 }
 
-Generator::Generator(Network& network, SamplingSpec spec, Stream stream, std::string_view logits) {
+Generator::Generator(Network& network, SamplingSpec spec, Stream stream, std::string_view logits,
+                     std::int64_t context) {
     validate(spec);
+    require(context >= 0, "context", context, "must be a number of tokens, or 0");
     const std::vector<InputSpec>& inputs = network.spec().inputs;
     require(!inputs.empty() && inputs[0].dtype == DType::i32, "inputs", inputs.size(),
             "must begin with token ids to generate");
@@ -68,6 +77,7 @@ Generator::Generator(Network& network, SamplingSpec spec, Stream stream, std::st
                                         model::DeviceBuffer(network.device(), sizeof(RandomState)),
                                         model::DeviceBuffer(network.device(), sizeof(std::int32_t))});
     impl_->inputs.resize(inputs.size());
+    impl_->context = context;
 }
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;
@@ -76,6 +86,7 @@ Generator& Generator::operator=(Generator&&) noexcept = default;
 void Generator::reset() {
     impl_->state.zero(impl_->stream);
     impl_->classes = 0;
+    impl_->tokens.clear();
 }
 
 void Generator::feed(std::span<const std::int32_t> tokens) {

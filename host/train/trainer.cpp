@@ -160,11 +160,27 @@ void Trainer::Impl::queue(const TokenStreams& streams) {
     }
 }
 
+/// Of the step just queued where the device runs everything at once, else of the one before.
+std::optional<StepMetrics> Trainer::Impl::deliver_ready() {
+    const bool at_once = network.device().backend().shares_host_memory();
+    return deliver(queued[at_once ? last : 1 - last]);
+}
+
 std::optional<StepMetrics> Trainer::queue(const TokenStreams& streams) {
+    impl_->queue(streams);
+    return impl_->deliver_ready();
+}
+
+std::optional<StepMetrics> Trainer::queue(std::span<const Sequence> inputs) {
     Impl& m = *impl_;
-    m.queue(streams);
-    const bool at_once = m.network.device().backend().shares_host_memory();
-    return m.deliver(m.queued[at_once ? m.last : 1 - m.last]);
+    if (m.state) {  // of streams: what was queued still reads it
+        const std::optional<StepMetrics> before = finish();
+        m.state.reset();
+        m.queue(inputs, 0, -1);
+        return before ? before : m.deliver_ready();
+    }
+    m.queue(inputs, 0, -1);
+    return m.deliver_ready();
 }
 
 std::optional<StepMetrics> Trainer::finish() { return impl_->deliver(impl_->queued[impl_->last]); }

@@ -46,6 +46,7 @@ struct Trainer::Impl {
     void queue_window(std::span<const Sequence> inputs, std::size_t w);
     void queue(const TokenStreams& streams);
     std::optional<StepMetrics> deliver(QueuedStep& step);
+    std::optional<StepMetrics> deliver_ready();
     static void count(const StepMetrics& metrics, Progress& progress);
     void begin_state(std::int64_t batch);
     const std::vector<Window>& windows_of(std::int64_t steps);

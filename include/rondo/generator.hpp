@@ -37,13 +37,16 @@ private:
     std::uint64_t draws_ = 0;
 };
 
-/// Runs a language model at T = 1, B = 1 with carried state. Belongs to its network, which must outlive it, and to the
+/// Runs a language model: at T = 1, B = 1 with carried state; or one that carries none, such as a transformer, over the
+/// last `context` tokens anew for each. Belongs to its network, which must outlive it, and to the
 /// network's thread; each token waits for the stream given. Tokens are drawn on the device, those that a Sampler would
 /// draw (but where two are so close that rounding decides), and only they come to the host.
 class RONDO_API Generator {
 public:
-    /// `logits` is the value to draw from, [1,1,classes]; the network's first input must be token ids.
-    Generator(Network& network, SamplingSpec spec, Stream stream, std::string_view logits = "logits");
+    /// `logits` is the value to draw from, [T,1,classes]; the network's first input must be token ids. context: 0 for a
+    /// network that carries state.
+    Generator(Network& network, SamplingSpec spec, Stream stream, std::string_view logits = "logits",
+              std::int64_t context = 0);
     ~Generator();
     Generator(Generator&&) noexcept;
     Generator& operator=(Generator&&) noexcept;

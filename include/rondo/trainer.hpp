@@ -98,6 +98,8 @@ public:
     /// Queues such a step, and returns the metrics of the one before it: none for the first, or where finish() took
     /// them. A device that runs everything at once returns those of this very step.
     std::optional<StepMetrics> queue(const TokenStreams& streams);
+    /// The same on whole sequences, as step() on them.
+    std::optional<StepMetrics> queue(std::span<const Sequence> inputs);
     /// Waits for the step that was queued last and returns its metrics, once. Like queue() it throws Error when
     /// spec().max_skipped steps in a row had no finite gradient.
     std::optional<StepMetrics> finish();
