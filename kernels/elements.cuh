@@ -96,6 +96,13 @@ bool all_aligned(std::size_t element, const Pointers*... p) {
     return ((reinterpret_cast<std::uintptr_t>(p) % (kCount * element) == 0) && ...);
 }
 
+/// Blocks of kThreads with a thread for each of `count`, once for every direction.
+inline dim3 blocks_of_directions(std::int64_t count, int directions) {
+    dim3 blocks = device::blocks_for(count, kThreads);
+    blocks.y = static_cast<unsigned>(directions);
+    return blocks;
+}
+
 /// Blocks of kThreads for `count` threads that stride over the rest.
 inline dim3 striding_blocks(std::int64_t count) {
     constexpr std::int64_t kMost = 132 * 16;  // a full H100 at 128 threads a block

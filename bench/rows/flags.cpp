@@ -13,6 +13,7 @@ const char* const kFlagsHelp =
     "  --grid short|full     40 rows, or about 150; without it, the one row of the flags below\n"
     "  --cell lstm --dtype bf16|f16|tf32|f32|f64 --hidden 256 --input 256 (as hidden) --batch 32 --steps 256\n"
     "  --layers 1 --directions 1|2 --ragged --pass training|inference\n"
+    "  --direction-order automatic|in_turn|streams|batched: how Rondo runs two directions\n"
     "  --parity COUNT        compare so many small random cases with cuDNN instead of timing anything\n"
     "  --seconds 600         no row is begun after that\n"
     "  --output FILE         JSON, rewritten after every row\n"
@@ -37,6 +38,13 @@ std::int64_t whole(const std::string& flag, const std::string& word, std::int64_
     return value;
 }
 
+DirectionOrder direction_order(const std::string& word) {
+    for (const auto order :
+         {DirectionOrder::automatic, DirectionOrder::in_turn, DirectionOrder::streams, DirectionOrder::batched})
+        if (name_of(order) == word) return order;
+    refuse("--direction-order", word, "must be automatic, in_turn, streams or batched");
+}
+
 }  // namespace
 
 Flags parse_flags(const std::vector<std::string>& words) {
@@ -59,6 +67,7 @@ Flags parse_flags(const std::vector<std::string>& words) {
              require(word == "1" || word == "2", "--directions", word, "must be 1 or 2");
              row.directions = word == "2" ? 2 : 1;
          }},
+        {"--direction-order", [&](const std::string& word) { row.direction_order = direction_order(word); }},
         {"--pass",
          [&](const std::string& word) {
              require(word == "training" || word == "inference", "--pass", word, "must be training or inference");

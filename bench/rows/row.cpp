@@ -4,7 +4,9 @@ namespace rondo::bench {
 
 std::string Row::name() const {
     return detail::concat(cell, "/", dtype, "/H", hidden, "/I", input, "/B", batch, "/T", steps, "/L", layers, "/D",
-                          directions, "/", pass(), ragged ? "/ragged" : "");
+                          directions, "/", pass(), ragged ? "/ragged" : "",
+                          direction_order == DirectionOrder::automatic ? "" : "/directions=",
+                          direction_order == DirectionOrder::automatic ? "" : name_of(direction_order));
 }
 
 StackSpec Row::stack() const {
@@ -19,6 +21,8 @@ StackSpec Row::stack() const {
     return spec;
 }
 
-Extent Row::extent() const { return {steps, batch, training ? Mode::training : Mode::inference, ragged, training}; }
+Extent Row::extent() const {
+    return {steps, batch, training ? Mode::training : Mode::inference, ragged, training, direction_order};
+}
 
 }  // namespace rondo::bench

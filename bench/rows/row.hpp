@@ -12,12 +12,13 @@ struct Row {
     std::int64_t hidden = 256, input = 256, batch = 32, steps = 256, layers = 1;
     int directions = 1;
     bool ragged = false;
-    bool training = true;  ///< forward and backward; else a forward for inference
+    bool training = true;                                        ///< forward and backward; else a forward for inference
+    DirectionOrder direction_order = DirectionOrder::automatic;  ///< of Rondo
     bool dynamic = false;  ///< also against the algorithm that cuDNN compiles at run time, which takes seconds
     friend bool operator==(const Row&, const Row&) = default;
 
     std::string_view pass() const { return training ? "training" : "inference"; }
-    /// "lstm/bf16/H256/I256/B32/T256/L1/D1/training", and "/ragged"
+    /// "lstm/bf16/H256/I256/B32/T256/L1/D1/training", and "/ragged", "/directions=batched"
     std::string name() const;
 
     StackSpec stack() const;

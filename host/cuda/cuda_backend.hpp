@@ -75,6 +75,10 @@ public:
     void project_forward(const ProjectForward& step, Stream stream) override;
     void step_backward(const StepBackward& step, Stream stream) override;
     void gradient_of_h(const GradientOfH& step, Stream stream) override;
+    void together(std::span<const StepForward> steps, Stream stream) override;
+    void together(std::span<const ProjectForward> steps, Stream stream) override;
+    void together(std::span<const StepBackward> steps, Stream stream) override;
+    void together(std::span<const GradientOfH> steps, Stream stream) override;
 
     void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
                    const std::int64_t* lengths, Stream stream) override;
@@ -103,8 +107,10 @@ public:
 
 private:
     struct Recurrent;  // one product of a time loop
-    void multiply(const LoopLayer& layer, const Recurrent& product, Stream stream);
-    kernels::Incoming incoming(const LoopLayer& layer, const IncomingGradient& dh, std::int64_t t, Stream stream);
+    template <class Step, class Make>
+    void multiply(std::span<const Step> steps, const Make& make, Stream stream);
+    template <class Step, class Gradient>
+    kernels::Directions<kernels::Incoming> incoming(std::span<const Step> steps, const Gradient& dh, Stream stream);
     cuda::StreamMemory& memory_of(Stream stream) { return memories_.of(cuda::handle_of(stream)); }
 
     cuda::Gpu gpu_;

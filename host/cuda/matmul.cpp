@@ -30,8 +30,9 @@ cudaDataType_t data_type(DType type) {
     }
 }
 
-std::int32_t alignment_of(const void* p) {
-    const auto address = reinterpret_cast<std::uintptr_t>(p);
+/// Of a matrix and, `distance` bytes on, the next of its batch.
+std::int32_t alignment_of(const void* p, std::int64_t distance) {
+    const auto address = reinterpret_cast<std::uintptr_t>(p) | static_cast<std::uintptr_t>(distance);
     return static_cast<std::int32_t>(std::size_t{1} << std::countr_zero(address | 16));  // more changes no algorithm
 }
 
@@ -59,6 +60,14 @@ void set(const Description& description, cublasLtMatmulDescAttributes_t attribut
           "cublasLtMatmulDescSetAttribute");
 }
 
+void set_batch(const Layout& layout, std::int32_t count, std::int64_t distance) {
+    check(cublasLtMatrixLayoutSetAttribute(layout.get(), CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count),
+          "cublasLtMatrixLayoutSetAttribute");
+    check(cublasLtMatrixLayoutSetAttribute(layout.get(), CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &distance,
+                                           sizeof distance),
+          "cublasLtMatrixLayoutSetAttribute");
+}
+
 template <class Value>
 void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t attribute, const Value& value) {
     check(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof value),
@@ -67,7 +76,7 @@ void set(const Preference& preference, cublasLtMatmulPreferenceAttributes_t attr
 
 }  // namespace
 
-MatmulShape::MatmulShape(const Product& p, bool with_bias)
+MatmulShape::MatmulShape(const Product& p, bool with_bias, const MatmulBatch& batch)
     : m(p.m),
       n(p.n),
       k(p.k),
@@ -80,9 +89,10 @@ MatmulShape::MatmulShape(const Product& p, bool with_bias)
       a_transposed(p.a_transposed),
       b_transposed(p.b_transposed),
       bias(with_bias),
-      a_alignment(alignment_of(p.a)),
-      b_alignment(alignment_of(p.b)),
-      c_alignment(alignment_of(p.c)) {}
+      a_alignment(alignment_of(p.a, batch.a * size_of(p.dtype))),
+      b_alignment(alignment_of(p.b, batch.b * size_of(p.dtype))),
+      c_alignment(alignment_of(p.c, batch.c * size_of(p.c_dtype))),
+      batches(batch.count) {}
 
 std::size_t MatmulShapeHash::operator()(const MatmulShape& shape) const noexcept {
     std::uint64_t words[sizeof(MatmulShape) / 8];
@@ -98,6 +108,13 @@ struct Matmul::Chosen {
     Layout a{nullptr, cublasLtMatrixLayoutDestroy}, b{nullptr, cublasLtMatrixLayoutDestroy},
         c{nullptr, cublasLtMatrixLayoutDestroy};
     cublasLtMatmulAlgo_t algorithm{};
+
+    /// A of the library is our B.
+    void set_batch(const MatmulBatch& batch) const {
+        cuda::set_batch(a, batch.count, batch.b);
+        cuda::set_batch(b, batch.count, batch.a);
+        cuda::set_batch(c, batch.count, batch.c);
+    }
 };
 
 Matmul::Matmul(const Gpu& gpu) : gpu_(gpu) {
@@ -110,7 +127,7 @@ Matmul::~Matmul() {
     static_cast<void>(cublasLtDestroy(handle_));
 }
 
-Matmul::Chosen& Matmul::choose(const MatmulShape& shape, const void* bias) {
+Matmul::Chosen& Matmul::choose(const MatmulShape& shape, const void* bias, const MatmulBatch& batch) {
     if (const auto known = chosen_.find(shape); known != chosen_.end()) return *known->second;
     if (chosen_.size() >= kMostShapes) chosen_.clear();
 
@@ -138,6 +155,7 @@ Matmul::Chosen& Matmul::choose(const MatmulShape& shape, const void* bias) {
     chosen->b = shape.a_transposed ? make_layout(dtype, shape.m, shape.k, shape.a_stride)
                                    : make_layout(dtype, shape.k, shape.m, shape.a_stride);
     chosen->c = make_layout(c_dtype, shape.n, shape.m, shape.c_stride);
+    if (shape.batches > 1) chosen->set_batch(batch);
 
     cublasLtMatmulPreference_t raw = nullptr;
     check(cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
@@ -165,12 +183,16 @@ Matmul::Chosen& Matmul::choose(const MatmulShape& shape, const void* bias) {
     return *chosen_.emplace(shape, std::move(chosen)).first->second;
 }
 
-void Matmul::run(const Product& p, const StreamMemory& memory) {
+void Matmul::run(const Product& p, const StreamMemory& memory, const MatmulBatch& batch) {
     if (p.m == 0 || p.n == 0) return;
     require(p.k > 0, "k", p.k, "must be positive");
     const bool bias = adds_bias(p);
     const CurrentGpu current(gpu_.ordinal);
-    Chosen& chosen = choose(MatmulShape(p, bias), p.bias);
+    require(batch.count == 1 || p.bias == nullptr, "bias", p.bias, "must be null for a batch");
+    require(batch.a >= 0 && batch.b >= 0 && batch.c >= 0, "batch", std::min({batch.a, batch.b, batch.c}),
+            "must have its matrices in ascending order");
+    Chosen& chosen = choose(MatmulShape(p, bias, batch), p.bias, batch);
+    if (batch.count > 1) chosen.set_batch(batch);
     if (bias) set(chosen.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
 
     const double one64 = 1, zero64 = 0;

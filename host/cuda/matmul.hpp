@@ -11,13 +11,20 @@
 
 namespace rondo::cuda {
 
-/// All that an algorithm is chosen by; two products of equal shape run the same code.
+/// Products that differ in their matrices alone: elements from each A, B and C to the next one's. Not negative, which
+/// cuBLASLt does not promise to take.
+struct MatmulBatch {
+    std::int32_t count = 1;
+    std::int64_t a = 0, b = 0, c = 0;
+};
+
+/// All that an algorithm is chosen by, which the distances within a batch are not; two products of equal shape run the same code.
 struct MatmulShape {
     std::int64_t m, n, k, a_stride, b_stride, c_stride;
     std::int32_t dtype, c_dtype, tf32, a_transposed, b_transposed, bias;
-    std::int32_t a_alignment, b_alignment, c_alignment, unused = 0;
+    std::int32_t a_alignment, b_alignment, c_alignment, batches;
 
-    explicit MatmulShape(const Product& product, bool with_bias);
+    explicit MatmulShape(const Product& product, bool with_bias, const MatmulBatch& batch);
     bool operator==(const MatmulShape&) const = default;
 };
 
@@ -34,11 +41,12 @@ public:
     Matmul(const Matmul&) = delete;
     Matmul& operator=(const Matmul&) = delete;
 
-    void run(const Product& product, const StreamMemory& memory);
+    /// A batch takes no bias.
+    void run(const Product& product, const StreamMemory& memory, const MatmulBatch& batch = {});
 
 private:
     struct Chosen;
-    Chosen& choose(const MatmulShape& shape, const void* bias);
+    Chosen& choose(const MatmulShape& shape, const void* bias, const MatmulBatch& batch);
 
     Gpu gpu_;
     cublasLtHandle_t handle_ = nullptr;

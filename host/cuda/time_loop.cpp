@@ -1,4 +1,6 @@
-/// The time loop's steps: a product into the layer's scratch, then one fused kernel.
+/// The time loop's steps, of one direction or of two at once: a product into each layer's scratch, then one fused kernel.
+#include <array>
+
 #include "cuda/cuda_backend.hpp"
 
 namespace rondo {
@@ -16,6 +18,20 @@ void* row_factors(const LoopLayer& layer) {
            layer.batch * layer.cell->gates * layer.hidden * size_of(layer.precision.accumulate);
 }
 
+/// make(step) of every step, for one launch.
+template <class Step, class Make>
+auto for_directions(std::span<const Step> steps, const Make& make) {
+    require(steps.size() <= kernels::kMostDirections, "steps", steps.size(), "must be of one direction or two");
+    kernels::Directions<decltype(make(steps[0]))> all;
+    all.count = static_cast<int>(steps.size());
+    for (std::size_t d = 0; d < steps.size(); ++d) all.of[d] = make(steps[d]);
+    return all;
+}
+
+std::int64_t elements_between(const void* first, const void* second, DType type) {
+    return (static_cast<const std::byte*>(second) - static_cast<const std::byte*>(first)) / size_of(type);
+}
+
 }  // namespace
 
 std::int64_t CudaBackend::scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
@@ -25,6 +41,7 @@ std::int64_t CudaBackend::scratch_bytes(const CellInfo& cell, const LayerSpec& l
 
 /// scratch[batch,n] = a[batch,k]·W, W stored [k,n], or [n,k] where transposed.
 struct CudaBackend::Recurrent {
+    const LoopLayer& layer;
     std::int64_t n, k;
     const void* a;
     std::int64_t a_stride;
@@ -32,12 +49,15 @@ struct CudaBackend::Recurrent {
     bool w_transposed;
 };
 
-void CudaBackend::multiply(const LoopLayer& layer, const Recurrent& r, Stream stream) {
+/// What make says of every step, in one call. The products differ in their matrices alone.
+template <class Step, class Make>
+void CudaBackend::multiply(std::span<const Step> steps, const Make& make, Stream stream) {
+    const Recurrent r = make(steps.front());
     Product p;
-    p.dtype = layer.precision.storage;
-    p.c_dtype = layer.precision.accumulate;
-    p.math = layer.precision.math;
-    p.m = layer.batch;
+    p.dtype = r.layer.precision.storage;
+    p.c_dtype = r.layer.precision.accumulate;
+    p.math = r.layer.precision.math;
+    p.m = r.layer.batch;
     p.n = r.n;
     p.k = r.k;
     p.a = r.a;
@@ -45,131 +65,202 @@ void CudaBackend::multiply(const LoopLayer& layer, const Recurrent& r, Stream st
     p.b = r.w;
     p.b_stride = r.w_transposed ? r.k : r.n;
     p.b_transposed = r.w_transposed;
-    p.c = layer.scratch;
+    p.c = r.layer.scratch;
     p.c_stride = r.n;
-    matmul_.run(p, memory_of(stream));
+    cuda::MatmulBatch batch;
+    if (steps.size() > 1) {
+        const Recurrent other = make(steps.back());
+        batch = {2, elements_between(r.a, other.a, p.dtype), elements_between(r.w, other.w, p.dtype),
+                 elements_between(r.layer.scratch, other.layer.scratch, p.c_dtype)};
+    }
+    matmul_.run(p, memory_of(stream), batch);
 }
 
-void CudaBackend::step_forward(const StepForward& step, Stream stream) {
+void CudaBackend::together(std::span<const StepForward> steps, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const LoopLayer& layer = *step.layer;
-    const std::int64_t cols = step.stage == 0 ? layer.width : layer.hidden;
     multiply(
-        layer,
-        {stage_of(layer, step.stage).gates * layer.hidden, cols, step.operand, step.operand_stride, step.packed, true},
+        steps,
+        [](const StepForward& step) -> Recurrent {
+            const LoopLayer& layer = *step.layer;
+            return {layer,
+                    stage_of(layer, step.stage).gates * layer.hidden,
+                    step.stage == 0 ? layer.width : layer.hidden,
+                    step.operand,
+                    step.operand_stride,
+                    step.packed,
+                    true};
+        },
         stream);
-    kernels::CellForward a;
-    a.batch = layer.batch;
-    a.hidden = layer.hidden;
-    a.t = step.t;
-    a.lengths = layer.lengths;
-    a.gates_x = step.gates_x;
-    a.gates_h = layer.scratch;
-    a.bias_h = step.bias_h;
-    a.vectors = layer.vectors;
-    a.clip = layer.cell_clip;
-    a.projected = layer.projected;
-    for (int s = 0; s < layer.cell->states; ++s) {
-        a.state[s] = step.state[s];
-        a.next[s] = step.next[s];
-    }
-    a.saved = step.saved;
-    a.y = step.y;
-    a.y_stride = step.y_stride;
-    a.y_scale = step.y_scale;
-    a.y_add = step.y_add;
-    kernels_of(layer).forward[step.stage](a, cuda::handle_of(stream));
+    const auto launched = for_directions(steps, [](const StepForward& step) {
+        const LoopLayer& layer = *step.layer;
+        kernels::CellForward a;
+        a.batch = layer.batch;
+        a.hidden = layer.hidden;
+        a.t = step.t;
+        a.lengths = layer.lengths;
+        a.gates_x = step.gates_x;
+        a.gates_h = layer.scratch;
+        a.bias_h = step.bias_h;
+        a.vectors = layer.vectors;
+        a.clip = layer.cell_clip;
+        a.projected = layer.projected;
+        for (int s = 0; s < layer.cell->states; ++s) {
+            a.state[s] = step.state[s];
+            a.next[s] = step.next[s];
+        }
+        a.saved = step.saved;
+        a.y = step.y;
+        a.y_stride = step.y_stride;
+        a.y_scale = step.y_scale;
+        a.y_add = step.y_add;
+        return a;
+    });
+    const StepForward& any = steps.front();
+    kernels_of(*any.layer).forward[any.stage](launched, cuda::handle_of(stream));
 }
 
-void CudaBackend::project_forward(const ProjectForward& step, Stream stream) {
+void CudaBackend::together(std::span<const ProjectForward> steps, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const LoopLayer& layer = *step.layer;
-    multiply(layer, {layer.width, layer.hidden, step.unprojected, layer.hidden, step.packed, true}, stream);
-    kernels::store_projected(layer.precision.storage,
-                             {layer.batch, layer.width, step.t, layer.lengths, layer.scratch, step.h, step.next, step.y,
-                              step.y_stride, step.y_scale, step.y_add},
-                             cuda::handle_of(stream));
+    multiply(
+        steps,
+        [](const ProjectForward& step) -> Recurrent {
+            const LoopLayer& layer = *step.layer;
+            return {layer, layer.width, layer.hidden, step.unprojected, layer.hidden, step.packed, true};
+        },
+        stream);
+    const auto launched = for_directions(steps, [](const ProjectForward& step) {
+        const LoopLayer& layer = *step.layer;
+        return kernels::ProjectedState{layer.batch, layer.width, step.t,        layer.lengths, layer.scratch, step.h,
+                                       step.next,   step.y,      step.y_stride, step.y_scale,  step.y_add};
+    });
+    kernels::store_projected(steps.front().layer->precision.storage, launched, cuda::handle_of(stream));
 }
 
-/// Makes the product of an incoming gradient, and the rows' factors where they are clipped by norm.
-kernels::Incoming CudaBackend::incoming(const LoopLayer& layer, const IncomingGradient& dh, std::int64_t t,
-                                        Stream stream) {
-    kernels::Incoming g;
-    g.width = layer.width;
-    g.t = t;
-    g.later = dh.later;
-    g.lengths = layer.lengths;
-    g.carry = dh.carry;
-    g.carry_in_storage = dh.carry_dtype == layer.precision.storage;
-    g.dy = dh.dy;
-    g.dy_stride = dh.dy_stride;
-    g.dy_scale = dh.dy_scale;
-    g.dstep = dh.dstep;
-    if (!dh.dgates_h) return g;
-    multiply(layer,
-             {layer.width, stage_of(layer, 0).gates * layer.hidden, dh.dgates_h, dh.dgates_stride, dh.packed, false},
-             stream);
-    g.product = layer.scratch;
-    switch (layer.recurrent_clip.kind) {
-        case RecurrentClip::Kind::none:
-            break;
-        case RecurrentClip::Kind::value:
-            g.clip = layer.recurrent_clip.limit;
-            break;
-        case RecurrentClip::Kind::norm:
-            kernels::clip_rows(layer.precision.storage, g, layer.batch, layer.recurrent_clip.limit, row_factors(layer),
-                               cuda::handle_of(stream));
-            g.row_factor = row_factors(layer);
-            break;
-    }
-    return g;
+/// Makes the products of incoming gradients, and the rows' factors where they are clipped by norm. `dh` of a step tells
+/// its gradient.
+template <class Step, class Gradient>
+kernels::Directions<kernels::Incoming> CudaBackend::incoming(std::span<const Step> steps, const Gradient& dh,
+                                                             Stream stream) {
+    const LoopLayer& any = *steps.front().layer;
+    const bool product = dh(steps.front()).dgates_h != nullptr;
+    if (product)
+        multiply(
+            steps,
+            [&](const Step& step) -> Recurrent {
+                const LoopLayer& layer = *step.layer;
+                return {layer,
+                        layer.width,
+                        stage_of(layer, 0).gates * layer.hidden,
+                        dh(step).dgates_h,
+                        dh(step).dgates_stride,
+                        dh(step).packed,
+                        false};
+            },
+            stream);
+    const RecurrentClip clip = any.recurrent_clip;
+    auto made = for_directions(steps, [&](const Step& step) {
+        const LoopLayer& layer = *step.layer;
+        const IncomingGradient& from = dh(step);
+        kernels::Incoming g;
+        g.width = layer.width;
+        g.t = step.t;
+        g.later = from.later;
+        g.lengths = layer.lengths;
+        g.product = product ? layer.scratch : nullptr;
+        g.carry = from.carry;
+        g.carry_in_storage = from.carry_dtype == layer.precision.storage;
+        if (product && clip.kind == RecurrentClip::Kind::value) g.clip = clip.limit;
+        g.dy = from.dy;
+        g.dy_stride = from.dy_stride;
+        g.dy_scale = from.dy_scale;
+        g.dstep = from.dstep;
+        return g;
+    });
+    if (!product || clip.kind != RecurrentClip::Kind::norm) return made;
+    kernels::Directions<kernels::RowClip> clips;
+    clips.count = made.count;
+    for (std::size_t d = 0; d < steps.size(); ++d) clips.of[d] = {made.of[d], clip.limit, row_factors(*steps[d].layer)};
+    kernels::clip_rows(any.precision.storage, clips, any.batch, cuda::handle_of(stream));
+    for (std::size_t d = 0; d < steps.size(); ++d) made.of[d].row_factor = clips.of[d].row_factor;
+    return made;
 }
 
-void CudaBackend::step_backward(const StepBackward& step, Stream stream) {
+void CudaBackend::together(std::span<const StepBackward> steps, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const LoopLayer& layer = *step.layer;
-    const bool last = step.stage + 1 == static_cast<int>(layer.cell->stages.size());
-    kernels::CellBackward a;
-    a.batch = layer.batch;
-    a.hidden = layer.hidden;
-    a.width = layer.width;
-    a.t = step.t;
-    a.lengths = layer.lengths;
-    a.projected = layer.projected;
+    const StepBackward& any = steps.front();
+    const LoopLayer& like = *any.layer;
+    const bool last = any.stage + 1 == static_cast<int>(like.cell->stages.size());
+    kernels::Directions<kernels::Incoming> dh;
     if (!last) {
-        multiply(layer,
-                 {layer.hidden, stage_of(layer, step.stage + 1).gates * layer.hidden, step.next_stage_dgates,
-                  step.next_stage_stride, step.next_stage_packed, false},
-                 stream);
-        a.product = layer.scratch;
-    } else if (layer.projected) {
-        multiply(layer, {layer.hidden, layer.width, step.dh_whole, layer.width, step.projection, false}, stream);
-        a.product = layer.scratch;
-        a.dh_whole = step.dh_whole;
+        multiply(
+            steps,
+            [](const StepBackward& step) -> Recurrent {
+                const LoopLayer& layer = *step.layer;
+                return {layer,
+                        layer.hidden,
+                        stage_of(layer, step.stage + 1).gates * layer.hidden,
+                        step.next_stage_dgates,
+                        step.next_stage_stride,
+                        step.next_stage_packed,
+                        false};
+            },
+            stream);
+    } else if (like.projected) {
+        multiply(
+            steps,
+            [](const StepBackward& step) -> Recurrent {
+                const LoopLayer& layer = *step.layer;
+                return {layer, layer.hidden, layer.width, step.dh_whole, layer.width, step.projection, false};
+            },
+            stream);
     } else {
-        a.dh = incoming(layer, step.dh, step.t, stream);
+        dh = incoming(
+            steps, [](const StepBackward& step) -> const IncomingGradient& { return step.dh; }, stream);
     }
-    a.vectors = layer.vectors;
-    a.clip = layer.cell_clip;
-    for (int s = 0; s < layer.cell->states; ++s) {
-        a.state[s] = step.state[s];
-        a.next[s] = step.next[s];
-        a.dnext[s] = step.dnext[s];
-        a.dstep[s] = step.dstep[s];
-        a.dstate[s] = step.dstate[s];
-    }
-    a.saved = step.saved;
-    a.dgates_x = step.dgates_x;
-    a.dgates_h = step.dgates_h;
-    a.dvectors = step.dvectors;
-    kernels_of(layer).backward[step.stage](a, cuda::handle_of(stream));
+    auto launched = for_directions(steps, [&](const StepBackward& step) {
+        const LoopLayer& layer = *step.layer;
+        kernels::CellBackward a;
+        a.batch = layer.batch;
+        a.hidden = layer.hidden;
+        a.width = layer.width;
+        a.t = step.t;
+        a.lengths = layer.lengths;
+        a.projected = layer.projected;
+        if (!last || layer.projected) a.product = layer.scratch;
+        if (last && layer.projected) a.dh_whole = step.dh_whole;
+        a.vectors = layer.vectors;
+        a.clip = layer.cell_clip;
+        for (int s = 0; s < layer.cell->states; ++s) {
+            a.state[s] = step.state[s];
+            a.next[s] = step.next[s];
+            a.dnext[s] = step.dnext[s];
+            a.dstep[s] = step.dstep[s];
+            a.dstate[s] = step.dstate[s];
+        }
+        a.saved = step.saved;
+        a.dgates_x = step.dgates_x;
+        a.dgates_h = step.dgates_h;
+        a.dvectors = step.dvectors;
+        return a;
+    });
+    for (int d = 0; d < launched.count; ++d) launched.of[d].dh = dh.of[d];
+    kernels_of(like).backward[any.stage](launched, cuda::handle_of(stream));
 }
 
-void CudaBackend::gradient_of_h(const GradientOfH& step, Stream stream) {
+void CudaBackend::together(std::span<const GradientOfH> steps, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const LoopLayer& layer = *step.layer;
-    kernels::gradient_of_h(layer.precision.storage, incoming(layer, step.dh, step.t, stream), layer.batch, step.out,
-                           cuda::handle_of(stream));
+    const auto dh = incoming(
+        steps, [](const GradientOfH& step) -> const IncomingGradient& { return step.dh; }, stream);
+    kernels::Directions<kernels::WholeGradient> launched;
+    launched.count = dh.count;
+    for (std::size_t d = 0; d < steps.size(); ++d) launched.of[d] = {dh.of[d], steps[d].out};
+    const LoopLayer& layer = *steps.front().layer;
+    kernels::gradient_of_h(layer.precision.storage, launched, layer.batch, cuda::handle_of(stream));
 }
+
+void CudaBackend::step_forward(const StepForward& step, Stream stream) { together(std::span(&step, 1), stream); }
+void CudaBackend::project_forward(const ProjectForward& step, Stream stream) { together(std::span(&step, 1), stream); }
+void CudaBackend::step_backward(const StepBackward& step, Stream stream) { together(std::span(&step, 1), stream); }
+void CudaBackend::gradient_of_h(const GradientOfH& step, Stream stream) { together(std::span(&step, 1), stream); }
 
 }  // namespace rondo

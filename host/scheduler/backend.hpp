@@ -299,6 +299,19 @@ public:
     virtual void project_forward(const ProjectForward& step, Stream stream) = 0;
     virtual void step_backward(const StepBackward& step, Stream stream) = 0;
     virtual void gradient_of_h(const GradientOfH& step, Stream stream) = 0;
+    // The same of both directions of a layer, whose steps do not wait for each other: at once, where a device can.
+    virtual void together(std::span<const StepForward> steps, Stream stream) {
+        for (const StepForward& step : steps) step_forward(step, stream);
+    }
+    virtual void together(std::span<const ProjectForward> steps, Stream stream) {
+        for (const ProjectForward& step : steps) project_forward(step, stream);
+    }
+    virtual void together(std::span<const StepBackward> steps, Stream stream) {
+        for (const StepBackward& step : steps) step_backward(step, stream);
+    }
+    virtual void together(std::span<const GradientOfH> steps, Stream stream) {
+        for (const GradientOfH& step : steps) gradient_of_h(step, stream);
+    }
 
     // Around it. All [rows, cols] with a row stride unless said otherwise.
     /// out[t,b,:] = t < lengths[b] ? x[t,b,:] : 0. out may be x.

@@ -21,18 +21,20 @@ struct Gradients {
 
 /// What the operations of one layer, direction and range of steps have in common.
 struct Range {
-    const Pass& pass;
+    const Pass pass;
     const Operation& op;
+    const int direction;  ///< the n-th of the operation's
     const LayerProgram& layer;
     const LoopProgram& loop;
     Gradients gradients;
     std::int64_t rows, gates, hidden;
 
-    Range(const Pass& p, const BackwardArgs& args, const Operation& o)
-        : pass(p),
+    Range(const Pass& p, const BackwardArgs& args, const Operation& o, int n = 0)
+        : pass(p.of_direction(n)),
           op(o),
+          direction(o.direction + n),
           layer(p.program.layers[static_cast<std::size_t>(o.layer)]),
-          loop(layer.loops[static_cast<std::size_t>(o.direction)]),
+          loop(layer.loops[static_cast<std::size_t>(direction)]),
           gradients(p, args, o.layer),
           rows((o.end - o.begin) * p.batch()),
           gates(layer.cell.gates),
@@ -72,21 +74,44 @@ public:
           pass_(range.pass),
           args_(args),
           constants_(pass_.loop_layer(range.layer, range.loop)),
-          part_(output_part(range.layer.spec, static_cast<std::size_t>(range.op.direction))) {}
+          part_(output_part(range.layer.spec, static_cast<std::size_t>(range.direction))) {}
 
-    void run() {
-        const Operation& op = range_.op;
+    void begin() const {
         const CellInfo& cell = range_.layer.cell;
         if (range_.starts() && cell.vectors > 0)
             pass_.backend.zero(
                 pass_.scratch(pass_.loops().dvectors),
                 static_cast<std::size_t>(pass_.batch() * cell.vectors * range_.hidden * pass_.bytes.gates),
                 pass_.stream);
-        for (std::int64_t i = 0; i < op.end - op.begin; ++i) step(range_.loop.reverse ? op.begin + i : op.end - 1 - i);
+    }
+    void end() const {
         if (range_.ends()) give_initial_gradients();
+    }
+    std::size_t stages() const { return range_.layer.cell.stages.size(); }
+    bool projected() const { return constants_.projected; }
+
+    /// Of a projected layer: the gradient of h after the i-th step that is taken.
+    GradientOfH gradient(std::int64_t i) const { return {&constants_, time(i), incoming(time(i)), range_.dh(time(i))}; }
+
+    /// A stage of it.
+    StepBackward step(std::int64_t i, std::size_t s) const {
+        const CellInfo& cell = range_.layer.cell;
+        const std::int64_t t = time(i);
+        StepBackward step = step_at(t);
+        step.stage = static_cast<int>(s);
+        if (s + 1 < cell.stages.size()) {
+            step.next_stage_dgates =
+                range_.dgates_h(t) + cell.stages[s + 1].first_gate * range_.hidden * pass_.bytes.storage;
+            step.next_stage_stride = range_.gates * range_.hidden;
+            step.next_stage_packed = pass_.w_hh_transposed(range_.layer, range_.loop, s + 1);
+        }
+        return step;
     }
 
 private:
+    std::int64_t time(std::int64_t i) const {
+        return range_.loop.reverse ? range_.op.begin + i : range_.op.end - 1 - i;
+    }
     std::int64_t later(std::int64_t t) const { return range_.loop.reverse ? t - 1 : t + 1; }
     bool is_last_step(std::int64_t t) const { return later(t) < 0 || later(t) >= pass_.steps(); }
     std::size_t state_index(int s) const { return range_.loop.first_state + static_cast<std::size_t>(s); }
@@ -124,14 +149,13 @@ private:
         return dh;
     }
 
-    void step(std::int64_t t) {
+    /// What all stages of step t have in common.
+    StepBackward step_at(std::int64_t t) const {
         const CellInfo& cell = range_.layer.cell;
-        const std::int64_t hidden = range_.hidden, element = pass_.bytes.storage;
         StepBackward step;
         step.layer = &constants_;
         step.t = t;
-        if (constants_.projected) {
-            pass_.backend.gradient_of_h({&constants_, t, incoming(t), range_.dh(t)}, pass_.stream);
+        if (projected()) {
             step.dh_whole = range_.dh(t);
             step.projection = pass_.packed_transposed(range_.loop.packed_hr_transposed, range_.loop.packed_hr,
                                                       range_.loop.parameters.w_hr);
@@ -146,22 +170,15 @@ private:
             step.dnext[s] = carried(s, t);
             step.dstep[s] = dstep(s, t);
         }
-        step.saved = pass_.step_of(range_.loop.saved, t, pass_.batch() * cell.saved * hidden * element);
+        step.saved =
+            pass_.step_of(range_.loop.saved, t, pass_.batch() * cell.saved * range_.hidden * pass_.bytes.storage);
         step.dgates_x = range_.dgates_x(t);
         step.dgates_h = range_.dgates_h(t);
         step.dvectors = cell.vectors > 0 ? pass_.scratch(pass_.loops().dvectors) : nullptr;
-        for (std::size_t s = cell.stages.size(); s-- > 0;) {
-            step.stage = static_cast<int>(s);
-            if (s + 1 < cell.stages.size()) {
-                step.next_stage_dgates = range_.dgates_h(t) + cell.stages[s + 1].first_gate * hidden * element;
-                step.next_stage_stride = range_.gates * hidden;
-                step.next_stage_packed = pass_.w_hh_transposed(range_.layer, range_.loop, s + 1);
-            }
-            pass_.backend.step_backward(step, pass_.stream);
-        }
+        return step;
     }
 
-    void give_initial_gradients() {
+    void give_initial_gradients() const {
         const std::int64_t first = range_.loop.reverse ? pass_.steps() - 1 : 0;  // the step that ran first
         for (int s = 0; s < range_.layer.cell.states; ++s) {
             void* out = data_of(args_.dstates, state_index(s));
@@ -190,6 +207,33 @@ private:
     const LoopLayer constants_;
     const OutputPart part_;
 };
+
+/// The loops of a time loop's directions, step by step together. They are alike but for their direction.
+void run_together(const Pass& pass, std::span<const BackwardLoop> loops, std::int64_t steps) {
+    std::array<GradientOfH, kMostDirections> gradient;
+    std::array<StepBackward, kMostDirections> stage;
+    for (const BackwardLoop& loop : loops) loop.begin();
+    for (std::int64_t i = 0; i < steps; ++i) {
+        if (loops.front().projected()) {
+            for (std::size_t d = 0; d < loops.size(); ++d) gradient[d] = loops[d].gradient(i);
+            pass.backend.together(std::span<const GradientOfH>(gradient).first(loops.size()), pass.stream);
+        }
+        for (std::size_t s = loops.front().stages(); s-- > 0;) {
+            for (std::size_t d = 0; d < loops.size(); ++d) stage[d] = loops[d].step(i, s);
+            pass.backend.together(std::span<const StepBackward>(stage).first(loops.size()), pass.stream);
+        }
+    }
+    for (const BackwardLoop& loop : loops) loop.end();
+}
+
+void time_loop(const Range& range, const BackwardArgs& args) {
+    const BackwardLoop first(range, args);
+    const Operation& op = range.op;
+    if (op.directions == 1) return run_together(range.pass, {&first, 1}, op.end - op.begin);
+    const Range other(range.pass, args, op, 1);
+    const BackwardLoop both[] = {first, BackwardLoop(other, args)};
+    run_together(range.pass, both, op.end - op.begin);
+}
 
 /// dW (+)= dgatesᵀ·operand for every matrix of a direction, and the sums of its biases, over [begin, end).
 void weight_product(const Range& range, const BackwardArgs& args) {
@@ -272,7 +316,7 @@ void input_gradient(const Range& range) {
     product.b_stride = product.n;
     product.c = range.gradients.dx + range.op.begin * pass.batch() * product.n * pass.bytes.storage;
     product.c_stride = product.n;
-    product.accumulate = range.op.direction == 1;
+    product.accumulate = range.direction == 1;
     pass.backend.product(product, pass.stream);
 }
 
@@ -309,7 +353,7 @@ void run_backward(const Pass& whole, const BackwardArgs& args) {
                                            pass.batch(), pass.plan.spec.input, pass.lengths, pass.stream);
                 break;
             case Operation::Kind::time_loop:
-                BackwardLoop(range, args).run();
+                time_loop(range, args);
                 break;
             case Operation::Kind::weight_product:
                 weight_product(range, args);

@@ -43,8 +43,9 @@ void describe(std::ostream& out, std::string_view title, const std::vector<Opera
     for (std::size_t i = 0; i < list.size(); ++i) {
         const Operation& op = list[i];
         out << "  " << std::setw(3) << i << "  " << std::left << std::setw(15) << name_of(op.kind) << std::right
-            << " layer " << op.layer << " direction " << op.direction << " steps [" << op.begin << ", " << op.end
-            << ") stream " << op.stream << "  " << op.algorithm << " (" << op.reason << ")";
+            << " layer " << op.layer << " direction " << op.direction << (op.directions > 1 ? " and 1" : "")
+            << " steps [" << op.begin << ", " << op.end << ") stream " << op.stream << " workspace " << op.workspace
+            << "  " << op.algorithm << " (" << op.reason << ")";
         for (std::size_t k = 0; k < op.after.size(); ++k) out << (k ? ", " : "  after ") << op.after[k];
         out << '\n';
     }
@@ -66,6 +67,20 @@ std::string_view name_of(Operation::Kind kind) noexcept {
             return "weight_product";
         case Operation::Kind::input_gradient:
             return "input_gradient";
+    }
+    return "?";
+}
+
+std::string_view name_of(DirectionOrder order) noexcept {
+    switch (order) {
+        case DirectionOrder::automatic:
+            return "automatic";
+        case DirectionOrder::in_turn:
+            return "in_turn";
+        case DirectionOrder::streams:
+            return "streams";
+        case DirectionOrder::batched:
+            return "batched";
     }
     return "?";
 }

@@ -4,46 +4,92 @@
 namespace rondo {
 namespace {
 
-/// The time loop of one layer and direction over steps [begin, end).
+/// The time loop of one layer and direction over steps [begin, end): the n-th of the operation's.
 class ForwardLoop {
 public:
-    ForwardLoop(const Pass& pass, const ForwardArgs& args, const Operation& op)
-        : pass_(pass),
+    ForwardLoop(const Pass& pass, const ForwardArgs& args, const Operation& op, int n)
+        : pass_(pass.of_direction(n)),
           args_(args),
           op_(op),
           layer_(pass.program.layers[static_cast<std::size_t>(op.layer)]),
-          loop_(layer_.loops[static_cast<std::size_t>(op.direction)]),
-          constants_(pass.loop_layer(layer_, loop_)),
-          part_(output_part(layer_.spec, static_cast<std::size_t>(op.direction))) {
+          loop_(layer_.loops[static_cast<std::size_t>(op.direction + n)]),
+          constants_(pass_.loop_layer(layer_, loop_)),
+          part_(output_part(layer_.spec, static_cast<std::size_t>(op.direction + n))) {
         const auto next = static_cast<std::size_t>(op.layer) + 1;
         const bool last = next == pass.program.layers.size();
         output_ = last ? static_cast<std::byte*>(args.y.data) : pass.kept(pass.program.layers[next].input_buffer);
     }
 
-    void run() {
+    void begin() const {
         const bool starts = loop_.reverse ? op_.end == pass_.steps() : op_.begin == 0;
-        const bool ends = loop_.reverse ? op_.begin == 0 : op_.end == pass_.steps();
         if (starts) load_initial_states();
-        for (std::int64_t i = 0; i < op_.end - op_.begin; ++i) step(loop_.reverse ? op_.end - 1 - i : op_.begin + i);
+    }
+    /// What inference is asked for of the i-th step and has in slots.
+    void give_step(std::int64_t i) const {
+        if (pass_.training() || op_.directions == 1) return;
+        for (int s = 0; s < layer_.cell.states; ++s)
+            if (void* wanted = data_of(args_.state_steps, loop_.first_state + static_cast<std::size_t>(s)))
+                pass_.backend.copy(static_cast<std::byte*>(wanted) + time(i) * state_bytes(s), state(s, time(i), true),
+                                   static_cast<std::size_t>(state_bytes(s)), pass_.stream);
+    }
+    void end() const {
+        const bool ends = loop_.reverse ? op_.begin == 0 : op_.end == pass_.steps();
         if (ends) give_states();
+    }
+    std::size_t stages() const { return layer_.cell.stages.size(); }
+    bool projected() const { return constants_.projected; }
+
+    /// A stage of the i-th step that is taken.
+    StepForward step(std::int64_t i, std::size_t s) const {
+        const std::int64_t t = time(i), hidden = layer_.spec.hidden;
+        const Stage& stage = layer_.cell.stages[s];
+        StepForward step = step_at(t);
+        const bool of_state = stage.operand_plane == kOperandState;
+        step.stage = static_cast<int>(s);
+        step.operand = of_state
+                           ? step.state[0]
+                           : static_cast<std::byte*>(step.saved) + stage.operand_plane * hidden * pass_.bytes.storage;
+        step.operand_stride = of_state ? layer_.spec.width() : layer_.cell.saved * hidden;
+        step.packed = pass_.w_hh(layer_, loop_, s);
+        step.bias_h = pass_.parameter(loop_.parameters.b_hh);
+        if (step.bias_h)
+            step.bias_h = static_cast<const std::byte*>(step.bias_h) + stage.first_gate * hidden * pass_.bytes.gates;
+        return step;
+    }
+
+    ProjectForward projection(std::int64_t i) const {
+        const std::int64_t t = time(i);
+        return {&constants_,
+                t,
+                unprojected(t),
+                pass_.packed_gates(loop_.packed_hr, loop_.parameters.w_hr),
+                state(0, t, false),
+                state(0, t, true),
+                y(t),
+                part_.stride,
+                part_.scale,
+                part_.add};
     }
 
 private:
+    std::int64_t time(std::int64_t i) const { return loop_.reverse ? op_.end - 1 - i : op_.begin + i; }
     std::int64_t state_bytes(int s) const { return pass_.batch() * layer_.width(s) * pass_.bytes.of_state(s); }
 
     /// Where a state stands before (after) step t. Inference writes a wanted sequence straight into the caller's memory
-    /// and otherwise keeps two slots.
+    /// and otherwise keeps two slots. Directions that run together stay in slots: a product over both needs the second's
+    /// operand behind the first's, which the caller's memory does not promise.
     std::byte* state(int s, std::int64_t t, bool after) const {
         const auto i = static_cast<std::size_t>(s);
         std::byte* slots = pass_.kept(loop_.states[i]);
         if (pass_.training()) return slots + (after ? loop_.slot_after(t) : loop_.slot_before(t)) * state_bytes(s);
         const std::int64_t done = (loop_.reverse ? pass_.steps() - 1 - t : t) + (after ? 1 : 0);
         auto* wanted = static_cast<std::byte*>(data_of(args_.state_steps, loop_.first_state + i));
-        if (wanted && done > 0) return wanted + (after ? t : loop_.reverse ? t + 1 : t - 1) * state_bytes(s);
+        if (wanted && done > 0 && op_.directions == 1)
+            return wanted + (after ? t : loop_.reverse ? t + 1 : t - 1) * state_bytes(s);
         return slots + done % 2 * state_bytes(s);
     }
 
-    void load_initial_states() {
+    void load_initial_states() const {
         const std::int64_t first = loop_.reverse ? pass_.steps() - 1 : 0;
         for (int s = 0; s < layer_.cell.states; ++s) {
             const void* given = data_of(args_.states, loop_.first_state + static_cast<std::size_t>(s));
@@ -55,7 +101,7 @@ private:
         }
     }
 
-    void give_states() {
+    void give_states() const {
         const std::int64_t last = loop_.reverse ? 0 : pass_.steps() - 1;
         for (int s = 0; s < layer_.cell.states; ++s) {
             const std::size_t i = loop_.first_state + static_cast<std::size_t>(s);
@@ -76,12 +122,13 @@ private:
         return output_ + (t * pass_.batch() * part_.stride + part_.offset) * pass_.bytes.storage;
     }
 
-    void step(std::int64_t t) {
-        const std::int64_t hidden = layer_.spec.hidden, element = pass_.bytes.storage;
-        std::byte* saved = pass_.step_of(loop_.saved, t, pass_.batch() * layer_.cell.saved * hidden * element);
-        std::byte* unprojected = pass_.step_of(loop_.unprojected, t, pass_.batch() * hidden * element);
-        const bool projected = constants_.projected;
+    std::byte* unprojected(std::int64_t t) const {
+        return pass_.step_of(loop_.unprojected, t, pass_.batch() * layer_.spec.hidden * pass_.bytes.storage);
+    }
 
+    /// What all stages of step t have in common.
+    StepForward step_at(std::int64_t t) const {
+        const std::int64_t hidden = layer_.spec.hidden;
         StepForward step;
         step.layer = &constants_;
         step.t = t;
@@ -91,35 +138,18 @@ private:
             step.state[s] = state(s, t, false);
             step.next[s] = state(s, t, true);
         }
-        if (projected) step.next[0] = unprojected;
-        step.saved = saved;
-        if (!projected) {
+        if (projected()) step.next[0] = unprojected(t);
+        step.saved = pass_.step_of(loop_.saved, t, pass_.batch() * layer_.cell.saved * hidden * pass_.bytes.storage);
+        if (!projected()) {
             step.y = y(t);
             step.y_stride = part_.stride;
             step.y_scale = part_.scale;
             step.y_add = part_.add;
         }
-        for (std::size_t s = 0; s < layer_.cell.stages.size(); ++s) {
-            const Stage& stage = layer_.cell.stages[s];
-            const bool of_state = stage.operand_plane == kOperandState;
-            step.stage = static_cast<int>(s);
-            step.operand = of_state ? step.state[0] : saved + stage.operand_plane * hidden * element;
-            step.operand_stride = of_state ? layer_.spec.width() : layer_.cell.saved * hidden;
-            step.packed = pass_.w_hh(layer_, loop_, s);
-            step.bias_h = pass_.parameter(loop_.parameters.b_hh);
-            if (step.bias_h)
-                step.bias_h =
-                    static_cast<const std::byte*>(step.bias_h) + stage.first_gate * hidden * pass_.bytes.gates;
-            pass_.backend.step_forward(step, pass_.stream);
-        }
-        if (!projected) return;
-        pass_.backend.project_forward(
-            {&constants_, t, unprojected, pass_.packed_gates(loop_.packed_hr, loop_.parameters.w_hr),
-             state(0, t, false), state(0, t, true), y(t), part_.stride, part_.scale, part_.add},
-            pass_.stream);
+        return step;
     }
 
-    const Pass& pass_;
+    const Pass pass_;
     const ForwardArgs& args_;
     const Operation& op_;
     const LayerProgram& layer_;
@@ -128,6 +158,32 @@ private:
     const OutputPart part_;
     std::byte* output_;
 };
+
+/// The loops of a time loop's directions, step by step together. They are alike but for their direction.
+void run_together(const Pass& pass, std::span<const ForwardLoop> loops, std::int64_t steps) {
+    std::array<StepForward, kMostDirections> stage;
+    std::array<ProjectForward, kMostDirections> projection;
+    for (const ForwardLoop& loop : loops) loop.begin();
+    for (std::int64_t i = 0; i < steps; ++i) {
+        for (std::size_t s = 0; s < loops.front().stages(); ++s) {
+            for (std::size_t d = 0; d < loops.size(); ++d) stage[d] = loops[d].step(i, s);
+            pass.backend.together(std::span<const StepForward>(stage).first(loops.size()), pass.stream);
+        }
+        if (loops.front().projected()) {
+            for (std::size_t d = 0; d < loops.size(); ++d) projection[d] = loops[d].projection(i);
+            pass.backend.together(std::span<const ProjectForward>(projection).first(loops.size()), pass.stream);
+        }
+        for (const ForwardLoop& loop : loops) loop.give_step(i);
+    }
+    for (const ForwardLoop& loop : loops) loop.end();
+}
+
+void time_loop(const Pass& pass, const ForwardArgs& args, const Operation& op) {
+    const ForwardLoop first(pass, args, op, 0);
+    if (op.directions == 1) return run_together(pass, {&first, 1}, op.end - op.begin);
+    const ForwardLoop both[] = {first, ForwardLoop(pass, args, op, 1)};
+    run_together(pass, both, op.end - op.begin);
+}
 
 void input_product(const Pass& pass, const Operation& op) {
     const auto l = static_cast<std::size_t>(op.layer);
@@ -178,7 +234,7 @@ void run_forward(const Pass& whole, const ForwardArgs& args) {
                 input_product(pass, op);
                 break;
             case Operation::Kind::time_loop:
-                ForwardLoop(pass, args, op).run();
+                time_loop(pass, args, op);
                 break;
             default:
                 break;  // the others belong to backward

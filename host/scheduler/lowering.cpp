@@ -6,8 +6,7 @@
 namespace rondo {
 namespace {
 
-/// Appends operations and knows what each waits for. Where a plan has two streams, the second direction of a layer goes
-/// on the second one.
+/// Appends operations and knows what each waits for.
 class Lowering {
 public:
     Lowering(const Backend& backend, const Plan& plan, const Program& program)
@@ -17,9 +16,7 @@ public:
         for (std::size_t l = 0; l < program_.layers.size(); ++l) {
             if (extent_.mode == Mode::training && layer(l).spec.dropout > 0)
                 ready_ = {add(Operation::Kind::dropout, {l, 0, 0, extent_.steps, 0}, ready_)};
-            // Where directions are added up, the second one adds to all of the first one's output.
-            ready_ =
-                two_streams(l) && layer(l).spec.merge == Merge::concatenate ? forward_beside(l) : forward_in_turn(l);
+            ready_ = forward(l);
         }
         return std::move(list_);
     }
@@ -27,8 +24,7 @@ public:
     std::vector<Operation> backward() {
         if (program_.masked_x != kAbsent) masked_ = add(Operation::Kind::mask_input, {0, 0, 0, extent_.steps, 0}, {});
         for (std::size_t l = program_.layers.size(); l-- > 0;) {
-            // Over several chunks the directions would add to one dx in no fixed order.
-            ready_ = two_streams(l) && chunks(l) == 1 ? backward_beside(l) : backward_in_turn(l);
+            ready_ = backward(l);
             if (layer(l).spec.dropout > 0 && wants_input(l))
                 ready_ = {add(Operation::Kind::dropout, {l, 0, 0, extent_.steps, 0}, ready_)};
         }
@@ -38,22 +34,64 @@ public:
 private:
     using After = std::vector<int>;
 
-    /// A layer, a direction and a range of steps, on a stream.
+    /// A layer, a direction and a range of steps, on a stream, with a workspace.
     struct Place {
         std::size_t layer, direction;
         std::int64_t begin, end;
-        int stream;
+        int stream, workspace = 0, directions = 1;
     };
 
     const LayerProgram& layer(std::size_t l) const { return program_.layers[l]; }
-    bool two_streams(std::size_t l) const { return layer(l).loops.size() > 1 && program_.streams.size() > 1; }
     bool wants_input(std::size_t l) const { return l > 0 || extent_.input_gradient; }
     std::int64_t chunks(std::size_t l) const { return (extent_.steps + layer(l).chunk - 1) / layer(l).chunk; }
 
-    /// The n-th chunk that a direction comes to in forward.
-    Place chunk(std::size_t l, std::size_t d, std::int64_t n, int stream) const {
+    /// The n-th chunk that a direction comes to in forward, on the caller's stream.
+    Place chunk(std::size_t l, std::size_t d, std::int64_t n) const {
         const std::int64_t begin = (layer(l).loops[d].reverse ? chunks(l) - 1 - n : n) * layer(l).chunk;
-        return {l, d, begin, std::min(begin + layer(l).chunk, extent_.steps), stream};
+        return {l, d, begin, std::min(begin + layer(l).chunk, extent_.steps), 0};
+    }
+    /// The same on a stream and with a workspace of the direction's own.
+    Place chunk_beside(std::size_t l, std::size_t d, std::int64_t n) const {
+        Place at = chunk(l, d, n);
+        at.stream = at.workspace = static_cast<int>(d);
+        return at;
+    }
+    /// All steps of a direction, or of both together, with workspaces of their own.
+    Place all_steps(std::size_t l, std::size_t d, int directions = 1) const {
+        return {l, d, 0, extent_.steps, 0, static_cast<int>(d), directions};
+    }
+
+    /// What is done of what the plan asks for.
+    DirectionOrder possible(std::size_t l, DirectionOrder wanted) const {
+        if (layer(l).loops.size() < 2) return DirectionOrder::in_turn;
+        // Chunks of the two directions are not equally long.
+        return wanted == DirectionOrder::batched && chunks(l) > 1 ? DirectionOrder::streams : wanted;
+    }
+
+    After forward(std::size_t l) {
+        // Where directions are added up, the second one adds to all of the first one's output.
+        if (layer(l).spec.merge != Merge::concatenate) return forward_in_turn(l);
+        switch (possible(l, program_.arrangement.directions)) {
+            case DirectionOrder::streams:
+                return forward_beside(l);
+            case DirectionOrder::batched:
+                return forward_together(l);
+            default:
+                return forward_in_turn(l);
+        }
+    }
+
+    After backward(std::size_t l) {
+        // Over several chunks the directions would add to one dx in no fixed order.
+        if (chunks(l) > 1) return backward_in_turn(l);
+        switch (possible(l, program_.arrangement.directions)) {
+            case DirectionOrder::streams:
+                return backward_beside(l);
+            case DirectionOrder::batched:
+                return backward_together(l);
+            default:
+                return backward_in_turn(l);
+        }
     }
 
     static After with(After list, std::initializer_list<int> more) {
@@ -66,7 +104,7 @@ private:
         int last = -1;
         for (std::size_t d = 0; d < layer(l).loops.size(); ++d)
             for (std::int64_t n = 0; n < chunks(l); ++n) {
-                const Place at = chunk(l, d, n, 0);
+                const Place at = chunk(l, d, n);
                 const int gates = add(Operation::Kind::input_product, at, with(ready_, {last}));
                 last = add(Operation::Kind::time_loop, at, {gates, n > 0 ? last : -1});
             }
@@ -79,12 +117,18 @@ private:
         for (std::int64_t n = 0; n < chunks(l); ++n) {
             After gates;
             for (std::size_t d = 0; d < 2; ++d)
-                gates.push_back(
-                    add(Operation::Kind::input_product, chunk(l, d, n, static_cast<int>(d)), with(ready_, {ends[d]})));
+                gates.push_back(add(Operation::Kind::input_product, chunk_beside(l, d, n), with(ready_, {ends[d]})));
             for (std::size_t d = 0; d < 2; ++d)
-                ends[d] = add(Operation::Kind::time_loop, chunk(l, d, n, static_cast<int>(d)), {gates[d], ends[d]});
+                ends[d] = add(Operation::Kind::time_loop, chunk_beside(l, d, n), {gates[d], ends[d]});
         }
         return ends;
+    }
+
+    After forward_together(std::size_t l) {
+        After gates;
+        for (std::size_t d = 0; d < 2; ++d)
+            gates.push_back(add(Operation::Kind::input_product, all_steps(l, d), ready_));
+        return {add(Operation::Kind::time_loop, all_steps(l, 0, 2), gates)};
     }
 
     After backward_in_turn(std::size_t l) {
@@ -92,7 +136,7 @@ private:
         for (std::size_t d = 0; d < layer(l).loops.size(); ++d) {
             int loop = -1;
             for (std::int64_t n = chunks(l); n-- > 0;) {
-                const Place at = chunk(l, d, n, 0);
+                const Place at = chunk(l, d, n);
                 loop = add(Operation::Kind::time_loop, at, with(ready_, {last, loop}));
                 last = add(Operation::Kind::weight_product, at, {loop, l == 0 ? masked_ : -1});
                 if (wants_input(l)) last = add(Operation::Kind::input_gradient, at, {loop, last});
@@ -102,9 +146,21 @@ private:
     }
 
     After backward_beside(std::size_t l) {
-        const Place at[] = {chunk(l, 0, 0, 0), chunk(l, 1, 0, 1)};
-        After loops, last;
+        const Place at[] = {chunk_beside(l, 0, 0), chunk_beside(l, 1, 0)};
+        After loops;
         for (const Place& p : at) loops.push_back(add(Operation::Kind::time_loop, p, ready_));
+        return after_loops(l, at, loops);
+    }
+
+    After backward_together(std::size_t l) {
+        const int loop = add(Operation::Kind::time_loop, all_steps(l, 0, 2), ready_);
+        const Place at[] = {all_steps(l, 0), all_steps(l, 1)};
+        return after_loops(l, at, {loop, loop});
+    }
+
+    /// The products of both directions once their loops are through.
+    After after_loops(std::size_t l, const Place (&at)[2], const After& loops) {
+        After last;
         for (std::size_t d = 0; d < 2; ++d)
             last.push_back(add(Operation::Kind::weight_product, at[d], {loops[d], l == 0 ? masked_ : -1}));
         for (std::size_t d = 0; d < 2 && wants_input(l); ++d)  // the second adds to what the first wrote
@@ -113,23 +169,33 @@ private:
     }
 
     int add(Operation::Kind kind, const Place& at, const After& after) {
-        const auto [layer, direction, begin, end, stream] = at;
-        Operation op{kind, static_cast<int>(layer), static_cast<int>(direction), begin, end, "", "", {}, stream};
+        Operation op{kind,
+                     static_cast<int>(at.layer),
+                     static_cast<int>(at.direction),
+                     at.begin,
+                     at.end,
+                     "",
+                     "",
+                     {},
+                     at.stream,
+                     at.workspace,
+                     at.directions};
         for (int i : after)
             if (i >= 0 && std::find(op.after.begin(), op.after.end(), i) == op.after.end()) op.after.push_back(i);
         std::sort(op.after.begin(), op.after.end());
-        const LayerProgram& of = program_.layers[layer];
+        const LayerProgram& of = program_.layers[at.layer];
         switch (kind) {
             case Operation::Kind::time_loop:
                 op.algorithm = backend_.algorithm(of.spec, extent_);
                 op.reason = detail::concat(of.cell.stages.size() > 1 ? "two products a step" : "one product a step",
-                                           of.spec.projection > 0 ? ", then the projection" : "");
+                                           of.spec.projection > 0 ? ", then the projection" : "",
+                                           at.directions > 1 ? ", of both directions at once" : "");
                 break;
             case Operation::Kind::input_product:
             case Operation::Kind::weight_product:
             case Operation::Kind::input_gradient:
                 op.algorithm = "one product";
-                op.reason = detail::concat("over ", (end - begin) * extent_.batch, " rows at once");
+                op.reason = detail::concat("over ", (at.end - at.begin) * extent_.batch, " rows at once");
                 break;
             case Operation::Kind::dropout:
                 op.algorithm = "philox";

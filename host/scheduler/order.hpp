@@ -47,7 +47,7 @@ void run_in_order(const Pass& pass, const std::vector<Operation>& list, const Ru
     StreamOrder order(pass, list);
     for (std::size_t i = 0; i < list.size(); ++i) {
         order.before(static_cast<int>(i));
-        run(pass.on(list[i].stream), list[i]);
+        run(pass.of(list[i]), list[i]);
     }
     order.join();
 }

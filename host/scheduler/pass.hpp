@@ -9,6 +9,7 @@
 namespace rondo {
 
 inline constexpr std::size_t kMostStreams = 2;
+inline constexpr std::size_t kMostDirections = 2;
 
 /// What both directions of a pass share. Pointers are device memory.
 struct Pass {
@@ -24,17 +25,23 @@ struct Pass {
     const std::int64_t* lengths;
     const RandomState* random;
     std::array<Stream, kMostStreams> streams{};  ///< the plan's; the first is the caller's
-    int on_stream = 0;
+    std::size_t workspace_index = 0;
     ElementBytes bytes{plan.spec.precision};
 
-    /// The same pass for an operation on one of the streams.
-    Pass on(int index) const {
+    /// The same pass for an operation, on its stream and with its workspace.
+    Pass of(const Operation& op) const {
         Pass pass = *this;
-        pass.stream = streams[static_cast<std::size_t>(index)];
-        pass.on_stream = index;
+        pass.stream = streams[static_cast<std::size_t>(op.stream)];
+        pass.workspace_index = static_cast<std::size_t>(op.workspace);
         return pass;
     }
-    const LoopWorkspace& loops() const { return program.streams[static_cast<std::size_t>(on_stream)]; }
+    /// For a direction of a time loop of several.
+    Pass of_direction(int n) const {
+        Pass pass = *this;
+        pass.workspace_index += static_cast<std::size_t>(n);
+        return pass;
+    }
+    const LoopWorkspace& loops() const { return program.workspaces[workspace_index]; }
 
     std::int64_t steps() const noexcept { return plan.extent.steps; }
     std::int64_t batch() const noexcept { return plan.extent.batch; }

@@ -134,18 +134,18 @@ LoopWorkspace book_loop(Ledger& ledger, const Plan& plan, const LoopNeeds& needs
     return loop;
 }
 
-/// Two streams only where a layer has two directions to put on them.
-std::size_t streams_of(const Backend& backend, const Program& program) {
+/// Two only where a layer has two directions that run beside each other.
+std::size_t workspaces_of(const Program& program) {
     const bool both = std::any_of(program.layers.begin(), program.layers.end(),
                                   [](const LayerProgram& layer) { return layer.loops.size() > 1; });
-    return both && backend.streams() > 1 ? 2 : 1;
+    return both && program.arrangement.directions != DirectionOrder::in_turn ? 2 : 1;
 }
 
 void book_workspace(Ledger& ledger, const Backend& backend, const Plan& plan, Program& program) {
     const ElementBytes bytes(plan.spec.precision);
     const LoopNeeds needs(backend, plan, program);
-    for (std::size_t s = 0; s < streams_of(backend, program); ++s)
-        program.streams.push_back(book_loop(ledger, plan, needs, s == 0 ? "" : detail::concat("_stream", s)));
+    for (std::size_t w = 0; w < workspaces_of(program); ++w)
+        program.workspaces.push_back(book_loop(ledger, plan, needs, w == 0 ? "" : detail::concat("_loop", w)));
 
     std::int64_t dinput = 0;  // of inputs but the caller's x
     for (std::size_t l = 1; l < program.layers.size(); ++l)
@@ -165,6 +165,13 @@ void book_workspace(Ledger& ledger, const Backend& backend, const Plan& plan, Pr
             ledger.book(kind, "masked_x", plan.extent.steps * plan.extent.batch * plan.spec.input * bytes.storage);
 }
 
+int streams_of(const Plan& plan) {
+    int most = 0;
+    for (const auto* list : {&plan.forward, &plan.backward})
+        for (const Operation& op : *list) most = std::max(most, op.stream);
+    return most + 1;
+}
+
 /// FNV-1a of everything the sizes and operations follow from.
 std::uint64_t identity(const Plan& plan) {
     std::uint64_t hash = 14695981039346656037ull;
@@ -182,6 +189,7 @@ Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& exte
     plan.device = backend.name();
     auto program = std::make_shared<Program>();
     lay_out(spec, plan, *program);
+    program->arrangement = arrange(spec, extent, backend.streams());
 
     Ledger ledger(plan);
     for (std::size_t l = 0; l < program->layers.size(); ++l) {
@@ -194,6 +202,7 @@ Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& exte
     book_workspace(ledger, backend, plan, *program);
     plan.forward = lower_forward(backend, plan, *program);
     if (extent.mode == Mode::training) plan.backward = lower_backward(backend, plan, *program);
+    program->streams = streams_of(plan);
     plan.program = std::move(program);
     plan.id = identity(plan);
     return plan;

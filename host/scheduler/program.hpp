@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "rondo/rnn.hpp"
+#include "scheduler/arrange.hpp"
 #include "scheduler/backend.hpp"
 #include "scheduler/cell_info.hpp"
 
@@ -57,7 +58,7 @@ struct LayerProgram {
     }
 };
 
-/// The workspace of time loops that run one after the other.
+/// The workspace of a time loop, and of those that run before and after it.
 struct LoopWorkspace {
     std::int64_t gates_x = kAbsent;                          ///< [chunk,B,G,H]
     std::array<std::int64_t, 2> dgates_x{kAbsent, kAbsent};  ///< [chunk,B,G,H], alternating chunks
@@ -70,7 +71,9 @@ struct LoopWorkspace {
 
 struct Program {
     std::vector<LayerProgram> layers;
-    std::vector<LoopWorkspace> streams;  ///< one a stream
+    Arrangement arrangement;
+    int streams = 1;                        ///< that its operations are on
+    std::vector<LoopWorkspace> workspaces;  ///< as many as time loops run beside each other
 
     // Workspace, shared by all layers one after the other.
     std::array<std::int64_t, 2> dinputs{kAbsent, kAbsent};  ///< [T,B,·]: dy of inner layers, alternating

@@ -91,7 +91,7 @@ void Rnn::prepare(const void* parameters, void* prepared, Stream stream) {
 namespace {
 
 std::array<Stream, kMostStreams> streams_of(Backend& backend, const Plan& plan, Stream stream) {
-    return {stream, plan.program->streams.size() > 1 ? backend.beside(stream) : stream};
+    return {stream, plan.program->streams > 1 ? backend.beside(stream) : stream};
 }
 
 }  // namespace

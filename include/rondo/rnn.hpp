@@ -76,6 +76,15 @@ RONDO_API void validate(const StackSpec& spec);
 
 enum class Mode { inference, training };
 
+/// How a plan runs the two directions of a bidirectional layer. Where they depend on each other (outputs that are summed,
+/// steps cut into chunks) they run in turn whatever is asked for; Operation::reason tells.
+enum class DirectionOrder {
+    automatic,  ///< what host/scheduler/arrange.cpp holds for the fastest
+    in_turn,
+    streams,  ///< beside each other on two streams
+    batched,  ///< step by step together: one product over both and one launch of the cell's kernel
+};
+
 /// What a plan is made for.
 struct Extent {
     std::int64_t steps = 1;
@@ -83,6 +92,7 @@ struct Extent {
     Mode mode = Mode::training;
     bool ragged = false;         ///< rows have lengths of their own
     bool input_gradient = true;  ///< backward may be asked for dx
+    DirectionOrder directions = DirectionOrder::automatic;
     friend bool operator==(const Extent&, const Extent&) = default;
 };
 
@@ -127,9 +137,12 @@ struct Operation {
     std::string reason;       ///< why that one
     std::vector<int> after;   ///< the operations of this list it depends on
     int stream = 0;           ///< 0: the caller's; what is on another may run beside it
+    int workspace = 0;        ///< which of the time loops' workspaces it uses
+    int directions = 1;       ///< 2: a time loop of `direction` and the one after it, each with a workspace of its own
 };
 
 RONDO_API std::string_view name_of(Operation::Kind kind) noexcept;
+RONDO_API std::string_view name_of(DirectionOrder order) noexcept;
 
 struct Program;  // host/scheduler/program.hpp
 

@@ -50,7 +50,8 @@ RONDO_DEVICE void pass_idle(const CellBackward& a, const Compute<S> (&dh)[kCount
 }
 
 template <class Cell, int kStage, class S, int kCount>
-__global__ void __launch_bounds__(kThreads) cell_backward(const CellBackward a) {
+__global__ void __launch_bounds__(kThreads) cell_backward(const __grid_constant__ Directions<CellBackward> directions) {
+    const CellBackward& a = directions.of[blockIdx.y];
     using C = Compute<S>;
     using Of = StageOf<Cell, kStage>;
     const std::int64_t H = a.hidden;
@@ -167,8 +168,9 @@ __global__ void __launch_bounds__(kThreads) cell_backward(const CellBackward a) 
     }
 }
 
-template <class Cell, int kStage, class S>
-void launch_backward(const CellBackward& a, cudaStream_t stream) {
+/// Whether the kernel may take kCount elements to a thread.
+template <class Cell, class S>
+bool is_wide(const CellBackward& a) {
     using C = Compute<S>;
     constexpr int kCount = kWide<S>;
     bool wide = a.hidden % kCount == 0 &&
@@ -176,19 +178,20 @@ void launch_backward(const CellBackward& a, cudaStream_t stream) {
                 all_aligned<kCount>(sizeof(C), a.dh.product, a.product, a.vectors, a.dvectors, a.dstate[0]);
     for (int s = 1; s < Cell::kStates; ++s)
         wide = wide && all_aligned<kCount>(sizeof(C), a.state[s], a.next[s], a.dnext[s], a.dstate[s]);
-    const std::int64_t elements = a.batch * a.hidden;
-    if (wide)
-        device::launch({.kernel = "cell_backward",
-                        .grid = device::blocks_for(elements / kCount, kThreads),
-                        .block = kThreads,
-                        .stream = stream},
-                       cell_backward<Cell, kStage, S, kCount>, a);
-    else
-        device::launch({.kernel = "cell_backward",
-                        .grid = device::blocks_for(elements, kThreads),
-                        .block = kThreads,
-                        .stream = stream},
-                       cell_backward<Cell, kStage, S, 1>, a);
+    return wide;
+}
+
+template <class Cell, int kStage, class S>
+void launch_backward(const Directions<CellBackward>& directions, cudaStream_t stream) {
+    constexpr int kCount = kWide<S>;
+    bool wide = true;
+    for (int d = 0; d < directions.count; ++d) wide = wide && is_wide<Cell, S>(directions.of[d]);
+    const std::int64_t elements = directions.of[0].batch * directions.of[0].hidden;
+    device::launch({.kernel = "cell_backward",
+                    .grid = blocks_of_directions(wide ? elements / kCount : elements, directions.count),
+                    .block = kThreads,
+                    .stream = stream},
+                   wide ? cell_backward<Cell, kStage, S, kCount> : cell_backward<Cell, kStage, S, 1>, directions);
 }
 
 template <DType kType>

@@ -12,6 +12,15 @@
 namespace rondo::kernels {
 
 inline constexpr int kMostStates = 4;
+inline constexpr int kMostDirections = 2;
+
+/// What a launch is given: the same of each direction of a layer, which differ in step, pointers and y_add alone. A
+/// block's y tells its direction.
+template <class Arguments>
+struct Directions {
+    Arguments of[kMostDirections] = {};
+    int count = 1;
+};
 
 /// One stage of one step forward.
 struct CellForward {
@@ -69,8 +78,8 @@ struct CellBackward {
     void* dvectors = nullptr;             ///< in, out C [B,V,H]
 };
 
-using LaunchForward = void (*)(const CellForward&, cudaStream_t);
-using LaunchBackward = void (*)(const CellBackward&, cudaStream_t);
+using LaunchForward = void (*)(const Directions<CellForward>&, cudaStream_t);
+using LaunchBackward = void (*)(const Directions<CellBackward>&, cudaStream_t);
 
 /// A cell's stage compiled for a storage type. Throws as visit_cell does.
 template <DType kType>
@@ -78,12 +87,21 @@ LaunchForward find_forward(std::string_view cell, CellOptions options, int stage
 template <DType kType>
 LaunchBackward find_backward(std::string_view cell, CellOptions options, int stage);
 
+/// Limits the norm of an incoming gradient's rows.
+struct RowClip {
+    Incoming dh;
+    double limit = 0;
+    void* row_factor = nullptr;  ///< out C [B]
+};
 /// row_factor[b] = the row took step `later` and |carry + product| > limit ? limit / |carry + product| : 1
-void clip_rows(DType storage, const Incoming& dh, std::int64_t batch, double limit, void* row_factor,
-               cudaStream_t stream);
+void clip_rows(DType storage, const Directions<RowClip>& clip, std::int64_t batch, cudaStream_t stream);
 
-/// out S [B,width] = the incoming gradient.
-void gradient_of_h(DType storage, const Incoming& dh, std::int64_t batch, void* out, cudaStream_t stream);
+/// An incoming gradient that is wanted as such.
+struct WholeGradient {
+    Incoming dh;
+    void* out = nullptr;  ///< out S [B,width]
+};
+void gradient_of_h(DType storage, const Directions<WholeGradient>& gradient, std::int64_t batch, cudaStream_t stream);
 
 /// h' of a projected layer.
 struct ProjectedState {
@@ -97,6 +115,6 @@ struct ProjectedState {
     double y_scale = 1;
     bool y_add = false;
 };
-void store_projected(DType storage, const ProjectedState& state, cudaStream_t stream);
+void store_projected(DType storage, const Directions<ProjectedState>& state, cudaStream_t stream);
 
 }  // namespace rondo::kernels

@@ -21,7 +21,8 @@ struct StageOf {
 };
 
 template <class Cell, int kStage, class S, int kCount>
-__global__ void __launch_bounds__(kThreads) cell_forward(const CellForward a) {
+__global__ void __launch_bounds__(kThreads) cell_forward(const __grid_constant__ Directions<CellForward> directions) {
+    const CellForward& a = directions.of[blockIdx.y];
     using C = Compute<S>;
     using Of = StageOf<Cell, kStage>;
     const std::int64_t H = a.hidden;
@@ -112,26 +113,28 @@ __global__ void __launch_bounds__(kThreads) cell_forward(const CellForward a) {
     }
 }
 
-template <class Cell, int kStage, class S>
-void launch_forward(const CellForward& a, cudaStream_t stream) {
+/// Whether the kernel may take kCount elements to a thread.
+template <class Cell, class S>
+bool is_wide(const CellForward& a) {
     using C = Compute<S>;
     constexpr int kCount = kWide<S>;
     bool wide = a.hidden % kCount == 0 && all_aligned<kCount>(sizeof(S), a.state[0], a.next[0], a.saved) &&
                 all_aligned<kCount>(sizeof(C), a.gates_x, a.gates_h, a.bias_h, a.vectors);
     for (int s = 1; s < Cell::kStates; ++s) wide = wide && all_aligned<kCount>(sizeof(C), a.state[s], a.next[s]);
-    const std::int64_t elements = a.batch * a.hidden;
-    if (wide)
-        device::launch({.kernel = "cell_forward",
-                        .grid = device::blocks_for(elements / kCount, kThreads),
-                        .block = kThreads,
-                        .stream = stream},
-                       cell_forward<Cell, kStage, S, kCount>, a);
-    else
-        device::launch({.kernel = "cell_forward",
-                        .grid = device::blocks_for(elements, kThreads),
-                        .block = kThreads,
-                        .stream = stream},
-                       cell_forward<Cell, kStage, S, 1>, a);
+    return wide;
+}
+
+template <class Cell, int kStage, class S>
+void launch_forward(const Directions<CellForward>& directions, cudaStream_t stream) {
+    constexpr int kCount = kWide<S>;
+    bool wide = true;
+    for (int d = 0; d < directions.count; ++d) wide = wide && is_wide<Cell, S>(directions.of[d]);
+    const std::int64_t elements = directions.of[0].batch * directions.of[0].hidden;
+    device::launch({.kernel = "cell_forward",
+                    .grid = blocks_of_directions(wide ? elements / kCount : elements, directions.count),
+                    .block = kThreads,
+                    .stream = stream},
+                   wide ? cell_forward<Cell, kStage, S, kCount> : cell_forward<Cell, kStage, S, 1>, directions);
 }
 
 template <DType kType>

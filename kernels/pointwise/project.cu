@@ -7,7 +7,9 @@
 namespace rondo::kernels {
 
 template <class S, int kCount>
-__global__ void __launch_bounds__(kThreads) store_projected_kernel(const ProjectedState a) {
+__global__ void __launch_bounds__(kThreads)
+    store_projected_kernel(const __grid_constant__ Directions<ProjectedState> directions) {
+    const ProjectedState& a = directions.of[blockIdx.y];
     using C = Compute<S>;
     const std::int64_t index = global_thread() * kCount;
     if (index >= a.batch * a.width) return;
@@ -26,16 +28,19 @@ __global__ void __launch_bounds__(kThreads) store_projected_kernel(const Project
     store_any(static_cast<S*>(a.next) + index, h);
 }
 
-void store_projected(DType storage, const ProjectedState& a, cudaStream_t stream) {
+void store_projected(DType storage, const Directions<ProjectedState>& state, cudaStream_t stream) {
+    const ProjectedState& a = state.of[0];
     with_storage(storage, [&]<class S>() {
         constexpr int kCount = kWide<S>;
-        const bool wide = a.width % kCount == 0 && all_aligned<kCount>(sizeof(Compute<S>), a.product);
+        bool wide = a.width % kCount == 0;
+        for (int d = 0; d < state.count; ++d)
+            wide = wide && all_aligned<kCount>(sizeof(Compute<S>), state.of[d].product);
         const std::int64_t elements = a.batch * a.width;
         device::launch({.kernel = "store_projected",
-                        .grid = device::blocks_for(wide ? elements / kCount : elements, kThreads),
+                        .grid = blocks_of_directions(wide ? elements / kCount : elements, state.count),
                         .block = kThreads,
                         .stream = stream},
-                       wide ? store_projected_kernel<S, kCount> : store_projected_kernel<S, 1>, a);
+                       wide ? store_projected_kernel<S, kCount> : store_projected_kernel<S, 1>, state);
     });
 }
 

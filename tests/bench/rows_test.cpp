@@ -67,6 +67,9 @@ TEST(BenchFlags, ASingleRow) {
     ASSERT_EQ(flags.rows.size(), 1u);
     EXPECT_EQ(flags.rows[0].name(), "gru/tf32/H96/I96/B32/T256/L1/D2/inference/ragged");
     EXPECT_EQ(flags.seconds, 7.5);
+    const Row batched = parse_flags({"--directions", "2", "--direction-order", "batched"}).rows[0];
+    EXPECT_EQ(batched.extent().directions, DirectionOrder::batched);
+    EXPECT_EQ(batched.name(), "lstm/bf16/H256/I256/B32/T256/L1/D2/training/directions=batched");
     EXPECT_EQ(parse_flags({"--grid", "short", "--list"}).rows.size(), 40u);
     EXPECT_EQ(parse_flags({"--parity", "7"}).rows.size(), 7u);
 }
@@ -74,6 +77,7 @@ TEST(BenchFlags, ASingleRow) {
 TEST(BenchFlags, RefusesWhatItDoesNotKnow) {
     EXPECT_THROW(parse_flags({"--widht", "3"}), Error);
     EXPECT_THROW(parse_flags({"--hidden"}), Error);
+    EXPECT_THROW(parse_flags({"--direction-order", "sideways"}), Error);
     EXPECT_THROW(parse_flags({"--hidden", "3x"}), Error);
     EXPECT_THROW(parse_flags({"--hidden", "0"}), Error);
     EXPECT_THROW(parse_flags({"--cell", "perceptron"}), Error);

@@ -145,10 +145,10 @@ TEST_F(CudaStreamsGpu, DirectionsHaveAStreamEach) {
     const Plan plan = Rnn(device(), {4, {both, one, summed}}).plan({6, 3});
     EXPECT_EQ(streams(plan.forward, Operation::Kind::time_loop), (std::vector{0, 1, 0, 0, 0}));
     EXPECT_EQ(streams(plan.backward, Operation::Kind::time_loop), (std::vector{0, 1, 0, 0, 1}));
-    EXPECT_EQ(plan.buffer(BufferInfo::Kind::workspace, "gates_x_stream1").bytes,
+    EXPECT_EQ(plan.buffer(BufferInfo::Kind::workspace, "gates_x_loop1").bytes,
               plan.buffer(BufferInfo::Kind::workspace, "gates_x").bytes);
     const Plan alone = Rnn(device(), {4, {one}}).plan({6, 3});
-    EXPECT_THROW(alone.buffer(BufferInfo::Kind::workspace, "gates_x_stream1"), Error);
+    EXPECT_THROW(alone.buffer(BufferInfo::Kind::workspace, "gates_x_loop1"), Error);
 }
 
 TEST_F(CudaStreamsGpu, AnUnknownStreamIsNotCaptured) {

@@ -12,7 +12,9 @@ DType dtype_of_state(const Plan& plan, std::size_t i) {
     return plan.states[i].index == 0 ? plan.spec.precision.storage : plan.spec.precision.state;
 }
 
-Extent extent_of(const Problem& p, Mode mode) { return {p.steps, p.batch, mode, p.ragged(), true}; }
+Extent extent_of(const Problem& p, Mode mode, const Orders& orders) {
+    return {p.steps, p.batch, mode, p.ragged(), true, orders.directions};
+}
 
 }  // namespace
 
@@ -27,8 +29,8 @@ Tensor lay_out_parameters(const Plan& plan, const Problem& problem) {
     return array;
 }
 
-RnnHarness::RnnHarness(Device device, const Problem& problem, Mode mode)
-    : device_(device), problem_(problem), rnn(device, problem.spec), plan(rnn.plan(extent_of(problem, mode))) {
+RnnHarness::RnnHarness(Device device, const Problem& problem, Mode mode, const Orders& orders)
+    : device_(device), problem_(problem), rnn(device, problem.spec), plan(rnn.plan(extent_of(problem, mode, orders))) {
     const DType storage = plan.spec.precision.storage;
     const std::int64_t T = problem.steps, B = problem.batch, I = problem.spec.input, O = problem.spec.output();
     auto scratch = [&](std::int64_t bytes) { return &add(DType::i64, (bytes + 7) / 8, Alignment::cache_line); };

@@ -7,10 +7,15 @@
 
 namespace rondo::test {
 
+/// In which order a plan is to run what does not depend on each other.
+struct Orders {
+    DirectionOrder directions = DirectionOrder::automatic;
+};
+
 /// Runs a Problem. The arguments are open, so that a test can take away or exchange what it likes before a call.
 class RnnHarness {
 public:
-    RnnHarness(Device device, const Problem& problem, Mode mode = Mode::training);
+    RnnHarness(Device device, const Problem& problem, Mode mode = Mode::training, const Orders& orders = {});
 
     ForwardToken run_forward();
     void run_backward(const ForwardToken& token);

@@ -20,18 +20,24 @@ struct Shape {
 struct Call {
     template <class... Parameters>
     Call(void (*kernel)(Parameters...), const Parameters&... arguments) : run([=] { kernel(arguments...); }) {
-        (append(&arguments, sizeof(arguments)), ...);
+        (append(arguments), ...);
     }
 
     std::function<void()> run;
     std::vector<const void*> words;  ///< every 8 aligned bytes of the arguments, read as a pointer
 
 private:
-    void append(const void* argument, std::size_t bytes) {
+    template <class T>
+    void append(T argument) {
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+        __builtin_clear_padding(&argument);  // which may hold anything, also what is left of a pointer
+#endif
+#endif
+        constexpr std::size_t kWords = sizeof(T) / sizeof(void*);
         const std::size_t first = words.size();
-        words.resize(first + bytes / sizeof(void*));
-        if (bytes >= sizeof(void*))
-            __builtin_memcpy(words.data() + first, argument, bytes / sizeof(void*) * sizeof(void*));
+        words.resize(first + kWords);
+        if constexpr (kWords > 0) __builtin_memcpy(words.data() + first, &argument, kWords * sizeof(void*));
     }
 };
 

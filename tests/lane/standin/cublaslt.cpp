@@ -1,4 +1,5 @@
 // cublasLtMatmul...: the heuristic (one algorithm), and products on a stream.
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -13,7 +14,7 @@ bool valid(const Layout& layout) {
     const std::uint64_t line = layout.order == CUBLASLT_ORDER_ROW ? layout.cols : layout.rows;
     const bool known_order = layout.order == CUBLASLT_ORDER_ROW || layout.order == CUBLASLT_ORDER_COL;
     return known_order && layout.rows > 0 && layout.cols > 0 && layout.ld >= static_cast<std::int64_t>(line) &&
-           layout.batches > 0;
+           layout.batches > 0 && layout.batch_stride >= 0;  // a negative one is not documented
 }
 
 /// Types that go together, as cuBLASLt's table has them for what Rondo uses.
@@ -72,7 +73,8 @@ void check_memory(const Multiplication& p) {
 
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
 
-/// Of everything that a choice depends on, but no addresses.
+/// Of everything that a choice depends on, but no addresses, nor how far apart the matrices of a batch are: an algorithm
+/// may be configured from extents alone (cublasLtMatmulAlgoInit).
 std::uint64_t fingerprint(const ProductDesc& desc, std::initializer_list<const Layout*> layouts) {
     std::uint64_t hash = 1;
     const auto add = [&](auto... values) {
@@ -80,8 +82,17 @@ std::uint64_t fingerprint(const ProductDesc& desc, std::initializer_list<const L
     };
     add(desc.compute, desc.scale_type, desc.pointer_mode, desc.transpose_a, desc.transpose_b, desc.epilogue,
         desc.bias_type, desc.bias_batch_stride);
-    for (const Layout* l : layouts) add(l->type, l->order, l->rows, l->cols, l->ld, l->batches, l->batch_stride);
+    for (const Layout* l : layouts) add(l->type, l->order, l->rows, l->cols, l->ld, l->batches);
     return hash;
+}
+
+/// From one matrix of a batch to the next; 0 where there is no other.
+std::uintptr_t batch_bytes(const Layout& layout) {
+    return layout.batches < 2 ? 0 : static_cast<std::uintptr_t>(layout.batch_stride) * size_of(layout.type);
+}
+std::uint32_t batch_alignment(const Layout& layout) {
+    const std::uintptr_t bytes = batch_bytes(layout) | 256;
+    return static_cast<std::uint32_t>(bytes & ~(bytes - 1));
 }
 
 /// An algorithm was chosen for this very problem, for pointers as aligned, and for as large a workspace.
@@ -90,10 +101,15 @@ void check_algorithm(const cublasLtMatmulAlgo_t& opaque, const Multiplication& p
     if (algorithm.problem != fingerprint(p.desc, {&p.a, &p.b, &p.c, &p.d}))
         throw Failure(FailureKind::misuse, "cublasLtMatmul: the algorithm was chosen for another product");
     const void* const data[] = {p.a_data, p.b_data, p.c_data, p.d_data};
-    for (int i = 0; i < 4; ++i)
-        if (reinterpret_cast<std::uintptr_t>(data[i]) % algorithm.promised.alignments[i] != 0)
+    const Layout* const layouts[] = {&p.a, &p.b, &p.c, &p.d};
+    for (int i = 0; i < 4; ++i) {
+        const std::uint32_t promised = algorithm.promised.alignments[i];
+        const bool aligned = reinterpret_cast<std::uintptr_t>(data[i]) % promised == 0 &&
+                             batch_bytes(*layouts[i]) % std::min(promised, algorithm.distances[i]) == 0;
+        if (!aligned)
             throw Failure(FailureKind::misuse, std::string("cublasLtMatmul: ") + "ABCD"[i] +
                                                    " is aligned less than was promised for the algorithm");
+    }
     demand(workspace_bytes >= algorithm.promised.workspace_bytes, CUBLAS_STATUS_INVALID_VALUE);
 }
 
@@ -138,7 +154,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
         check(inside<ProductDesc>(desc), la, lb, lc, ld);
         // It needs all of the workspace that it may have, so that less than was promised is seen.
         const Algorithm algorithm{fingerprint(inside<ProductDesc>(desc), {&la, &lb, &lc, &ld}),
-                                  inside<Preference>(preference)};
+                                  inside<Preference>(preference),
+                                  {batch_alignment(la), batch_alignment(lb), batch_alignment(lc), batch_alignment(ld)}};
         results[0] = {};
         std::memcpy(&results[0].algo, &algorithm, sizeof(algorithm));
         results[0].workspaceSize = algorithm.promised.workspace_bytes;

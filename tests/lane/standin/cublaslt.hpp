@@ -42,6 +42,7 @@ struct Preference {
 struct Algorithm {
     std::uint64_t problem = 0;  ///< a fingerprint of descriptor and layouts
     Preference promised;
+    std::uint32_t distances[4] = {};  ///< alignments of the distances within a batch, as they were then
 };
 
 std::size_t size_of(cudaDataType_t type);

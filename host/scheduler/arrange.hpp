@@ -1,0 +1,17 @@
+#pragma once
+/// What of a stack runs beside what: a pure choice, made once a plan.
+#include <string>
+
+#include "rondo/rnn.hpp"
+
+namespace rondo {
+
+struct Arrangement {
+    DirectionOrder directions = DirectionOrder::in_turn;  ///< never automatic
+    bool operator==(const Arrangement&) const = default;
+};
+
+/// For a device that runs work of so many streams at once.
+Arrangement arrange(const StackSpec& spec, const Extent& extent, int streams);
+
+}  // namespace rondo
