@@ -14,6 +14,7 @@ const char* const kFlagsHelp =
     "  --cell lstm --dtype bf16|f16|tf32|f32|f64 --hidden 256 --input 256 (as hidden) --batch 32 --steps 256\n"
     "  --layers 1 --directions 1|2 --ragged --pass training|inference\n"
     "  --direction-order automatic|in_turn|streams|batched: how Rondo runs two directions\n"
+    "  --layer-order automatic|in_turn|wavefront: and several layers\n"
     "  --parity COUNT        compare so many small random cases with cuDNN instead of timing anything\n"
     "  --seconds 600         no row is begun after that\n"
     "  --output FILE         JSON, rewritten after every row\n"
@@ -45,6 +46,12 @@ DirectionOrder direction_order(const std::string& word) {
     refuse("--direction-order", word, "must be automatic, in_turn, streams or batched");
 }
 
+LayerOrder layer_order(const std::string& word) {
+    for (const auto order : {LayerOrder::automatic, LayerOrder::in_turn, LayerOrder::wavefront})
+        if (name_of(order) == word) return order;
+    refuse("--layer-order", word, "must be automatic, in_turn or wavefront");
+}
+
 }  // namespace
 
 Flags parse_flags(const std::vector<std::string>& words) {
@@ -68,6 +75,7 @@ Flags parse_flags(const std::vector<std::string>& words) {
              row.directions = word == "2" ? 2 : 1;
          }},
         {"--direction-order", [&](const std::string& word) { row.direction_order = direction_order(word); }},
+        {"--layer-order", [&](const std::string& word) { row.layer_order = layer_order(word); }},
         {"--pass",
          [&](const std::string& word) {
              require(word == "training" || word == "inference", "--pass", word, "must be training or inference");

@@ -3,10 +3,12 @@
 namespace rondo::bench {
 
 std::string Row::name() const {
+    std::string orders;
+    if (direction_order != DirectionOrder::automatic)
+        orders += detail::concat("/directions=", name_of(direction_order));
+    if (layer_order != LayerOrder::automatic) orders += detail::concat("/layers=", name_of(layer_order));
     return detail::concat(cell, "/", dtype, "/H", hidden, "/I", input, "/B", batch, "/T", steps, "/L", layers, "/D",
-                          directions, "/", pass(), ragged ? "/ragged" : "",
-                          direction_order == DirectionOrder::automatic ? "" : "/directions=",
-                          direction_order == DirectionOrder::automatic ? "" : name_of(direction_order));
+                          directions, "/", pass(), ragged ? "/ragged" : "", orders);
 }
 
 StackSpec Row::stack() const {
@@ -22,7 +24,7 @@ StackSpec Row::stack() const {
 }
 
 Extent Row::extent() const {
-    return {steps, batch, training ? Mode::training : Mode::inference, ragged, training, direction_order};
+    return {steps, batch, training ? Mode::training : Mode::inference, ragged, training, direction_order, layer_order};
 }
 
 }  // namespace rondo::bench

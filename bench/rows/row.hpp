@@ -14,11 +14,12 @@ struct Row {
     bool ragged = false;
     bool training = true;                                        ///< forward and backward; else a forward for inference
     DirectionOrder direction_order = DirectionOrder::automatic;  ///< of Rondo
+    LayerOrder layer_order = LayerOrder::automatic;              ///< likewise
     bool dynamic = false;  ///< also against the algorithm that cuDNN compiles at run time, which takes seconds
     friend bool operator==(const Row&, const Row&) = default;
 
     std::string_view pass() const { return training ? "training" : "inference"; }
-    /// "lstm/bf16/H256/I256/B32/T256/L1/D1/training", and "/ragged", "/directions=batched"
+    /// "lstm/bf16/H256/I256/B32/T256/L1/D1/training", and "/ragged", "/directions=batched", "/layers=wavefront"
     std::string name() const;
 
     StackSpec stack() const;

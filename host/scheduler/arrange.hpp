@@ -1,6 +1,6 @@
 #pragma once
 /// What of a stack runs beside what: a pure choice, made once a plan.
-#include <string>
+#include <cstdint>
 
 #include "rondo/rnn.hpp"
 
@@ -8,6 +8,8 @@ namespace rondo {
 
 struct Arrangement {
     DirectionOrder directions = DirectionOrder::in_turn;  ///< never automatic
+    bool wavefront = false;                               ///< over the layers
+    std::int64_t piece = 0;                               ///< steps of a piece of time, in a wavefront
     bool operator==(const Arrangement&) const = default;
 };
 

@@ -13,9 +13,9 @@ struct Gradients {
     Gradients(const Pass& pass, const BackwardArgs& args, int layer)
         : dy(layer + 1 == static_cast<int>(pass.program.layers.size())
                  ? static_cast<const std::byte*>(args.dy.data)
-                 : pass.scratch(pass.program.dinputs[static_cast<std::size_t>(layer + 1) % 2])),
+                 : pass.scratch(pass.program.layers[static_cast<std::size_t>(layer + 1)].dinput_buffer)),
           dx(layer == 0 ? static_cast<std::byte*>(args.dx.data)
-                        : pass.scratch(pass.program.dinputs[static_cast<std::size_t>(layer) % 2])),
+                        : pass.scratch(pass.program.layers[static_cast<std::size_t>(layer)].dinput_buffer)),
           dparameters(static_cast<std::byte*>(args.dparameters)) {}
 };
 

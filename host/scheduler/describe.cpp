@@ -85,6 +85,18 @@ std::string_view name_of(DirectionOrder order) noexcept {
     return "?";
 }
 
+std::string_view name_of(LayerOrder order) noexcept {
+    switch (order) {
+        case LayerOrder::automatic:
+            return "automatic";
+        case LayerOrder::in_turn:
+            return "in_turn";
+        case LayerOrder::wavefront:
+            return "wavefront";
+    }
+    return "?";
+}
+
 const ParameterInfo& Plan::parameter(std::string_view name) const {
     for (const ParameterInfo& p : parameters)
         if (p.name == name) return p;

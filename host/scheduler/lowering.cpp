@@ -13,6 +13,7 @@ public:
         : backend_(backend), extent_(plan.extent), program_(program) {}
 
     std::vector<Operation> forward() {
+        if (program_.arrangement.wavefront) return forward_wavefront();
         for (std::size_t l = 0; l < program_.layers.size(); ++l) {
             if (extent_.mode == Mode::training && layer(l).spec.dropout > 0)
                 ready_ = {add(Operation::Kind::dropout, {l, 0, 0, extent_.steps, 0}, ready_)};
@@ -23,6 +24,7 @@ public:
 
     std::vector<Operation> backward() {
         if (program_.masked_x != kAbsent) masked_ = add(Operation::Kind::mask_input, {0, 0, 0, extent_.steps, 0}, {});
+        if (program_.arrangement.wavefront) return backward_wavefront();
         for (std::size_t l = program_.layers.size(); l-- > 0;) {
             ready_ = backward(l);
             if (layer(l).spec.dropout > 0 && wants_input(l))
@@ -38,7 +40,7 @@ private:
     struct Place {
         std::size_t layer, direction;
         std::int64_t begin, end;
-        int stream, workspace = 0, directions = 1;
+        int stream, workspace = 0, directions = 1, wave = 0;
     };
 
     const LayerProgram& layer(std::size_t l) const { return program_.layers[l]; }
@@ -168,6 +170,55 @@ private:
         return last;
     }
 
+    /// The piece of time that a layer takes in a wave: the n-th in forward. Layers are on the streams by turns.
+    Place piece(std::size_t l, std::int64_t n, std::int64_t wave) const {
+        Place at = chunk(l, 0, n);
+        at.stream = static_cast<int>(l % 2);
+        at.workspace = static_cast<int>(l);
+        at.wave = static_cast<int>(wave) + 1;
+        return at;
+    }
+
+    /// Wave w: every layer l takes its piece w - l, which the layer below made in the wave before.
+    std::vector<Operation> forward_wavefront() {
+        const auto layers = static_cast<std::int64_t>(program_.layers.size()), pieces = chunks(0);
+        if (extent_.mode == Mode::training && layer(0).spec.dropout > 0)
+            ready_ = {add(Operation::Kind::dropout, {0, 0, 0, extent_.steps, 0}, ready_)};
+        After loops(program_.layers.size(), -1);  // the last piece of each
+        for (std::int64_t wave = 0; wave < pieces + layers - 1; ++wave) {
+            const After below = loops;
+            for (std::size_t l = 0; l < program_.layers.size(); ++l) {
+                const std::int64_t n = wave - static_cast<std::int64_t>(l);
+                if (n < 0 || n >= pieces) continue;
+                const After input = l == 0 ? ready_ : After{below[l - 1]};
+                const int gates = add(Operation::Kind::input_product, piece(l, n, wave), with(input, {loops[l]}));
+                loops[l] = add(Operation::Kind::time_loop, piece(l, n, wave), {gates, loops[l]});
+            }
+        }
+        return std::move(list_);
+    }
+
+    /// The same from the last layer and the last piece on; the layer above made a piece's dy in the wave before.
+    std::vector<Operation> backward_wavefront() {
+        const auto layers = static_cast<std::int64_t>(program_.layers.size()), pieces = chunks(0);
+        After last(program_.layers.size(), -1);
+        for (std::int64_t wave = 0; wave < pieces + layers - 1; ++wave) {
+            const After above = last;
+            for (std::size_t l = 0; l < program_.layers.size(); ++l) {
+                const std::int64_t n = wave - (layers - 1 - static_cast<std::int64_t>(l));
+                if (n < 0 || n >= pieces) continue;
+                const Place at = piece(l, pieces - 1 - n, wave);
+                const int dy = l + 1 < program_.layers.size() ? above[l + 1] : -1;
+                const int loop = add(Operation::Kind::time_loop, at, {dy, last[l]});
+                last[l] = add(Operation::Kind::weight_product, at, {loop, l == 0 ? masked_ : -1});
+                if (wants_input(l)) last[l] = add(Operation::Kind::input_gradient, at, {loop, last[l]});
+            }
+        }
+        if (layer(0).spec.dropout > 0 && wants_input(0))
+            add(Operation::Kind::dropout, {0, 0, 0, extent_.steps, 0}, {last[0]});
+        return std::move(list_);
+    }
+
     int add(Operation::Kind kind, const Place& at, const After& after) {
         Operation op{kind,
                      static_cast<int>(at.layer),
@@ -179,6 +230,7 @@ private:
                      {},
                      at.stream,
                      at.workspace,
+                     at.wave,
                      at.directions};
         for (int i : after)
             if (i >= 0 && std::find(op.after.begin(), op.after.end(), i) == op.after.end()) op.after.push_back(i);

@@ -134,11 +134,30 @@ LoopWorkspace book_loop(Ledger& ledger, const Plan& plan, const LoopNeeds& needs
     return loop;
 }
 
-/// Two only where a layer has two directions that run beside each other.
+/// One for each layer of a wavefront, which all carry gradients from piece to piece; else two only where a layer has
+/// two directions that run beside each other.
 std::size_t workspaces_of(const Program& program) {
+    if (program.arrangement.wavefront) return program.layers.size();
     const bool both = std::any_of(program.layers.begin(), program.layers.end(),
                                   [](const LayerProgram& layer) { return layer.loops.size() > 1; });
     return both && program.arrangement.directions != DirectionOrder::in_turn ? 2 : 1;
+}
+
+/// What one layer writes the next one reads, [T,B,I] of every layer but the first. Two buffers in turn do for any
+/// depth, but that in a wavefront all layers are at work.
+void book_between(Ledger& ledger, const Plan& plan, Program& program, const char* name,
+                  std::int64_t LayerProgram::*buffer) {
+    const std::size_t layers = program.layers.size(), buffers = program.arrangement.wavefront ? layers : 2;
+    const auto place = [&](std::size_t l) { return l % buffers; };
+    for (std::size_t i = 0; i < buffers; ++i) {
+        std::int64_t input = 0, booked = kAbsent;
+        for (std::size_t l = 1; l < layers; ++l)
+            if (place(l) == i) input = std::max(input, program.layers[l].input);
+        const std::int64_t bytes = input * plan.extent.steps * plan.extent.batch * size_of(plan.spec.precision.storage);
+        if (bytes > 0) booked = ledger.book(Kind::workspace, detail::concat(name, i), bytes);
+        for (std::size_t l = 1; l < layers; ++l)
+            if (place(l) == i) program.layers[l].*buffer = booked;
+    }
 }
 
 void book_workspace(Ledger& ledger, const Backend& backend, const Plan& plan, Program& program) {
@@ -147,22 +166,12 @@ void book_workspace(Ledger& ledger, const Backend& backend, const Plan& plan, Pr
     for (std::size_t w = 0; w < workspaces_of(program); ++w)
         program.workspaces.push_back(book_loop(ledger, plan, needs, w == 0 ? "" : detail::concat("_loop", w)));
 
-    std::int64_t dinput = 0;  // of inputs but the caller's x
-    for (std::size_t l = 1; l < program.layers.size(); ++l)
-        dinput = std::max(dinput, plan.extent.steps * plan.extent.batch * program.layers[l].input * bytes.storage);
-    const Kind kind = Kind::workspace;
-    if (plan.extent.mode == Mode::inference) {
-        // What one layer writes the next one reads; two buffers do for any depth.
-        const std::array<std::int64_t, 2> between{dinput > 0 ? ledger.book(kind, "between_0", dinput) : kAbsent,
-                                                  dinput > 0 ? ledger.book(kind, "between_1", dinput) : kAbsent};
-        for (std::size_t l = 1; l < program.layers.size(); ++l) program.layers[l].input_buffer = between[l % 2];
-        return;
-    }
-    for (std::size_t i = 0; i < 2 && dinput > 0; ++i)
-        program.dinputs[i] = ledger.book(kind, detail::concat("dinput_", i), dinput);
+    if (plan.extent.mode == Mode::inference)
+        return book_between(ledger, plan, program, "between_", &LayerProgram::input_buffer);
+    book_between(ledger, plan, program, "dinput_", &LayerProgram::dinput_buffer);
     if (plan.extent.ragged && plan.spec.layers[0].dropout == 0)
-        program.masked_x =
-            ledger.book(kind, "masked_x", plan.extent.steps * plan.extent.batch * plan.spec.input * bytes.storage);
+        program.masked_x = ledger.book(Kind::workspace, "masked_x",
+                                       plan.extent.steps * plan.extent.batch * plan.spec.input * bytes.storage);
 }
 
 int streams_of(const Plan& plan) {
@@ -195,7 +204,9 @@ Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& exte
     for (std::size_t l = 0; l < program->layers.size(); ++l) {
         LayerProgram& layer = program->layers[l];
         layer.kernels = backend.cell_kernels(layer.spec.cell, layer.spec.options, spec.precision);
-        layer.chunk = choose_chunk(layer, extent, ElementBytes(spec.precision), backend);
+        layer.chunk = program->arrangement.wavefront
+                          ? program->arrangement.piece
+                          : choose_chunk(layer, extent, ElementBytes(spec.precision), backend);
         book_prepared(ledger, backend, plan, l, layer);
         book_steps(ledger, plan, l, layer);
     }

@@ -50,6 +50,8 @@ struct LayerProgram {
 
     /// The layer's input [T,B,I] where it is not the caller's x: reserve in training, workspace in inference.
     std::int64_t input_buffer = kAbsent;
+    /// Its gradient where that is not the caller's dx: workspace, in training.
+    std::int64_t dinput_buffer = kAbsent;
 
     std::int64_t width(int state) const noexcept { return state == 0 ? spec.width() : spec.hidden; }
     /// Where W_hh's rows of a stage begin among the parameters.
@@ -75,9 +77,7 @@ struct Program {
     int streams = 1;                        ///< that its operations are on
     std::vector<LoopWorkspace> workspaces;  ///< as many as time loops run beside each other
 
-    // Workspace, shared by all layers one after the other.
-    std::array<std::int64_t, 2> dinputs{kAbsent, kAbsent};  ///< [T,B,·]: dy of inner layers, alternating
-    std::int64_t masked_x = kAbsent;                        ///< [T,B,I]: x with zeros past the lengths
+    std::int64_t masked_x = kAbsent;  ///< workspace [T,B,I]: x with zeros past the lengths
 };
 
 /// Bytes of one element.

@@ -85,6 +85,15 @@ enum class DirectionOrder {
     batched,  ///< step by step together: one product over both and one launch of the cell's kernel
 };
 
+/// How a plan runs the layers of a stack.
+enum class LayerOrder {
+    automatic,  ///< what host/scheduler/arrange.cpp holds for the fastest
+    in_turn,    ///< each layer takes all steps before the next one begins
+    wavefront,  ///< in pieces of time: a layer takes a piece while the one below
+                ///< takes the next. Where all layers run in one and the same
+                ///< direction and none but the first drops out; in turn otherwise.
+};
+
 /// What a plan is made for.
 struct Extent {
     std::int64_t steps = 1;
@@ -93,6 +102,7 @@ struct Extent {
     bool ragged = false;         ///< rows have lengths of their own
     bool input_gradient = true;  ///< backward may be asked for dx
     DirectionOrder directions = DirectionOrder::automatic;
+    LayerOrder layers = LayerOrder::automatic;
     friend bool operator==(const Extent&, const Extent&) = default;
 };
 
@@ -138,11 +148,13 @@ struct Operation {
     std::vector<int> after;   ///< the operations of this list it depends on
     int stream = 0;           ///< 0: the caller's; what is on another may run beside it
     int workspace = 0;        ///< which of the time loops' workspaces it uses
+    int wave = 0;             ///< above 0: it waits for other streams where the first of its wave does
     int directions = 1;       ///< 2: a time loop of `direction` and the one after it, each with a workspace of its own
 };
 
 RONDO_API std::string_view name_of(Operation::Kind kind) noexcept;
 RONDO_API std::string_view name_of(DirectionOrder order) noexcept;
+RONDO_API std::string_view name_of(LayerOrder order) noexcept;
 
 struct Program;  // host/scheduler/program.hpp
 

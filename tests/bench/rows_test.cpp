@@ -68,6 +68,9 @@ TEST(BenchFlags, ASingleRow) {
     EXPECT_EQ(flags.rows[0].name(), "gru/tf32/H96/I96/B32/T256/L1/D2/inference/ragged");
     EXPECT_EQ(flags.seconds, 7.5);
     const Row batched = parse_flags({"--directions", "2", "--direction-order", "batched"}).rows[0];
+    const Row wave = parse_flags({"--layers", "3", "--layer-order", "wavefront"}).rows[0];
+    EXPECT_EQ(wave.extent().layers, LayerOrder::wavefront);
+    EXPECT_EQ(wave.name(), "lstm/bf16/H256/I256/B32/T256/L3/D1/training/layers=wavefront");
     EXPECT_EQ(batched.extent().directions, DirectionOrder::batched);
     EXPECT_EQ(batched.name(), "lstm/bf16/H256/I256/B32/T256/L1/D2/training/directions=batched");
     EXPECT_EQ(parse_flags({"--grid", "short", "--list"}).rows.size(), 40u);
@@ -78,6 +81,7 @@ TEST(BenchFlags, RefusesWhatItDoesNotKnow) {
     EXPECT_THROW(parse_flags({"--widht", "3"}), Error);
     EXPECT_THROW(parse_flags({"--hidden"}), Error);
     EXPECT_THROW(parse_flags({"--direction-order", "sideways"}), Error);
+    EXPECT_THROW(parse_flags({"--layer-order", "sideways"}), Error);
     EXPECT_THROW(parse_flags({"--hidden", "3x"}), Error);
     EXPECT_THROW(parse_flags({"--hidden", "0"}), Error);
     EXPECT_THROW(parse_flags({"--cell", "perceptron"}), Error);

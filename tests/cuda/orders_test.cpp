@@ -1,4 +1,5 @@
-/// Directions of a layer in turn, on two streams and batched into one product and one launch a step.
+/// Directions of a layer in turn, on two streams and batched into one product and one launch a step; layers of a stack
+/// in turn and as a wavefront.
 #include "cuda/on_gpu.hpp"
 #include "support/cases.hpp"
 #include "support/compare.hpp"
@@ -90,6 +91,62 @@ TEST_F(CudaOrdersGpu, EveryOrderOfDirectionsGivesTheSameBits) {
 TEST_F(CudaOrdersGpu, BatchedDirectionsAreCaptured) {
     for (const Case& c : with_two_directions(40)) {
         RnnHarness harness(device(), make_problem(c, Precision::bf16()), Mode::training, {DirectionOrder::batched});
+        expect_the_same_recorded(harness);
+    }
+}
+
+/// Stacks whose layers all run in one direction, by turns in reverse, none dropping out between them.
+std::vector<Problem> wavefront_problems(int count, Precision precision) {
+    std::vector<Problem> list;
+    for (Case c : stack_cases(count)) {
+        if (c.spec.layers.size() < 2 || c.steps < 2) continue;
+        const std::size_t n = list.size();
+        for (LayerSpec& layer : c.spec.layers) {
+            layer.direction = n % 2 != 0 ? Direction::reverse : Direction::forward;
+            layer.merge = Merge::concatenate;
+            if (&layer == &c.spec.layers[0]) continue;
+            layer.dropout = 0;
+            layer.dropout_per_sequence = false;
+        }
+        if (n % 3 == 2) c.spec.layers.push_back(c.spec.layers[1]);  // up to four layers
+        list.push_back(make_problem(c, precision));
+    }
+    // Three pieces, so that layers of one stream are at work in the same wave.
+    const StackSpec deep{3, std::vector<LayerSpec>(3, {.cell = "lstm", .hidden = 3}), precision};
+    list.push_back(random_problem("three pieces", deep, 70, 2, {70, 50}, 5));
+    return list;
+}
+
+TEST_F(CudaOrdersGpu, WavefrontsAreTheOracles) {
+    Worst worst;
+    int n = 0;
+    for (Problem& p : wavefront_problems(40, Precision::f64())) {
+        take_masks(device(), p);
+        RnnHarness harness(device(), p, Mode::training, {.layers = LayerOrder::wavefront});
+        ASSERT_EQ(harness.plan.forward.back().stream, static_cast<int>(p.spec.layers.size() - 1) % 2);
+        ASSERT_GT(harness.plan.forward.back().wave, static_cast<int>(p.spec.layers.size())) << "several pieces";
+        const Result out = harness.run(), ref = expected(p);
+        EXPECT_TRUE(agree(p, out, ref, kDouble));
+        worst.take(p, out, ref, kDouble);
+        ++n;
+    }
+    EXPECT_GT(n, 15);
+    record("wavefronts over layers, in f64", n, worst);
+}
+
+/// What runs forward is the same arithmetic; and every run gives the same bits.
+TEST_F(CudaOrdersGpu, WavefrontsRepeatTheirBits) {
+    for (const Problem& p : wavefront_problems(15, Precision::bf16())) {
+        const Orders wavefront{.layers = LayerOrder::wavefront}, in_turn{.layers = LayerOrder::in_turn};
+        if (one_order_of_sums())
+            EXPECT_EQ(bits_in(p, Mode::inference, wavefront), bits_in(p, Mode::inference, in_turn)) << p.name;
+        EXPECT_EQ(bits_in(p, Mode::training, wavefront), bits_in(p, Mode::training, wavefront)) << p.name;
+    }
+}
+
+TEST_F(CudaOrdersGpu, AWavefrontIsCaptured) {
+    for (const Problem& p : wavefront_problems(8, Precision::f32())) {
+        RnnHarness harness(device(), p, Mode::training, {.layers = LayerOrder::wavefront});
         expect_the_same_recorded(harness);
     }
 }

@@ -164,4 +164,10 @@ FAULTS = [
     ("batched: A and B of the library exchanged", MATMUL, "cuda::set_batch(a, batch.count, batch.b);", "cuda::set_batch(a, batch.count, batch.a);", None),
     ("batched: states asked for in inference not given", "host/scheduler/forward.cpp", "loop.give_step(i);", "static_cast<void>(loop);", None),
     ("batched: chunks of unequal length together", "host/scheduler/lowering.cpp", "wanted == DirectionOrder::batched && chunks(l) > 1", "wanted == DirectionOrder::batched && chunks(l) > 1000", None),
+    ("wavefront: a layer does not wait for the one below", "host/scheduler/lowering.cpp", "l == 0 ? ready_ : After{below[l - 1]}", "ready_", None),
+    ("wavefront: dy is not waited for", "host/scheduler/lowering.cpp", "l + 1 < program_.layers.size() ? above[l + 1] : -1", "-1", None),
+    ("wavefront: layers share workspaces", "host/scheduler/lowering.cpp", "at.workspace = static_cast<int>(l);", "at.workspace = static_cast<int>(l % 2);", None),
+    ("wavefront: two buffers between the layers", "host/scheduler/plan.cpp", "program.arrangement.wavefront ? layers : 2", "2", None),
+    ("wavefront: layers that drop out between", "host/scheduler/arrange.cpp", "extent.mode == Mode::training && spec.layers[l].dropout > 0", "false", None),
+    ("wavefront: a wave waits for its first layer alone", "host/scheduler/order.hpp", "if (list_[k].wave != op.wave) break;", "break;", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
 ]

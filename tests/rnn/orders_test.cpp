@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "support/cases.hpp"
+#include "support/compare.hpp"
 #include "support/harness.hpp"
 
 namespace rondo::test {
@@ -31,6 +32,38 @@ TEST(OrdersTest, DirectionsTogetherGiveTheBitsOfDirectionsInTurn) {
             }
         }
     EXPECT_GT(n, 60);
+}
+
+/// Not in the same bits: a product's sums depend on how many rows it has, and the weights' gradients are summed piece by
+/// piece.
+TEST(OrdersTest, WavefrontsGiveWhatLayersInTurnGive) {
+    int n = 0;
+    for (Case c : stack_cases(80)) {
+        if (c.spec.layers.size() < 2 || c.steps < 2) continue;
+        for (LayerSpec& layer : c.spec.layers) {
+            layer.direction = n % 2 != 0 ? Direction::reverse : Direction::forward;
+            layer.merge = Merge::concatenate;
+            if (&layer == &c.spec.layers[0]) continue;
+            layer.dropout = 0;
+            layer.dropout_per_sequence = false;
+        }
+        Problem p = make_problem(c);
+        if (++n % 5 == 0) p.spec.recurrent_clip = {RecurrentClip::Kind::value, 0.2};
+        const Orders wavefront{.layers = LayerOrder::wavefront}, in_turn{.layers = LayerOrder::in_turn};
+        RnnHarness turn(kDevice, p, Mode::training, in_turn), wave(kDevice, p, Mode::training, wavefront);
+        ASSERT_EQ(wave.plan.forward.back().workspace, static_cast<int>(c.spec.layers.size()) - 1) << "no wavefront";
+        const Result expected_result = turn.run(), result = wave.run();
+        EXPECT_TRUE(agree(p, result, expected_result, kDouble));
+        RnnHarness inference(kDevice, p, Mode::inference, wavefront);
+        const Outputs inferred = inference.run().outputs,
+                      turned = RnnHarness(kDevice, p, Mode::inference).run().outputs;
+        EXPECT_LE(error_ratio(inferred.y, turned.y, kDouble), 1) << p.name;
+        for (std::size_t i = 0; i < turned.state_steps.size(); ++i) {
+            EXPECT_LE(error_ratio(inferred.state_steps[i], turned.state_steps[i], kDouble), 1) << p.name;
+            EXPECT_LE(error_ratio(inferred.final_states[i], turned.final_states[i], kDouble), 1) << p.name;
+        }
+    }
+    EXPECT_GT(n, 20);
 }
 
 }  // namespace

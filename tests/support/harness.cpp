@@ -13,7 +13,7 @@ DType dtype_of_state(const Plan& plan, std::size_t i) {
 }
 
 Extent extent_of(const Problem& p, Mode mode, const Orders& orders) {
-    return {p.steps, p.batch, mode, p.ragged(), true, orders.directions};
+    return {p.steps, p.batch, mode, p.ragged(), true, orders.directions, orders.layers};
 }
 
 }  // namespace

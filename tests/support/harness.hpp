@@ -10,6 +10,7 @@ namespace rondo::test {
 /// In which order a plan is to run what does not depend on each other.
 struct Orders {
     DirectionOrder directions = DirectionOrder::automatic;
+    LayerOrder layers = LayerOrder::automatic;
 };
 
 /// Runs a Problem. The arguments are open, so that a test can take away or exchange what it likes before a call.
