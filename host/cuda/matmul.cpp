@@ -183,7 +183,7 @@ Matmul::Chosen& Matmul::choose(const MatmulShape& shape, const void* bias, const
     return *chosen_.emplace(shape, std::move(chosen)).first->second;
 }
 
-void Matmul::run(const Product& p, const StreamMemory& memory, const MatmulBatch& batch) {
+void Matmul::run(const Product& p, StreamMemory& memory, const MatmulBatch& batch) {
     if (p.m == 0 || p.n == 0) return;
     require(p.k > 0, "k", p.k, "must be positive");
     const bool bias = adds_bias(p);
@@ -202,7 +202,7 @@ void Matmul::run(const Product& p, const StreamMemory& memory, const MatmulBatch
     const void* const zero = f64 ? static_cast<const void*>(&zero64) : &zero32;
     check(cublasLtMatmul(handle_, chosen.description.get(), alpha, p.b, chosen.a.get(), p.a, chosen.b.get(),
                          p.accumulate ? alpha : zero, p.c, chosen.c.get(), p.c, chosen.c.get(), &chosen.algorithm,
-                         memory.workspace.data(), memory.workspace.bytes(), memory.stream),
+                         memory.workspace().data(), memory.workspace().bytes(), memory.stream),
           "cublasLtMatmul");
     if (p.bias && !bias) kernels::add_bias(p.c_dtype, p.c, p.bias, p.m, p.n, p.c_stride, memory.stream);
 }

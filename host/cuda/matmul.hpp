@@ -42,7 +42,7 @@ public:
     Matmul& operator=(const Matmul&) = delete;
 
     /// A batch takes no bias.
-    void run(const Product& product, const StreamMemory& memory, const MatmulBatch& batch = {});
+    void run(const Product& product, StreamMemory& memory, const MatmulBatch& batch = {});
 
 private:
     struct Chosen;

@@ -26,9 +26,9 @@ void CudaBackend::dropout(DType dtype, void* out, const void* x, std::int64_t st
 void CudaBackend::column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols,
                               std::int64_t stride, bool accumulate, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const cuda::StreamMemory& memory = memory_of(stream);
-    kernels::column_sums(dtype, sums, x, rows, cols, stride, accumulate, memory.scratch.data(),
-                         static_cast<std::int64_t>(memory.scratch.bytes()), memory.stream);
+    cuda::StreamMemory& memory = memory_of(stream);
+    kernels::column_sums(dtype, sums, x, rows, cols, stride, accumulate, memory.scratch().data(),
+                         static_cast<std::int64_t>(memory.scratch().bytes()), memory.stream);
 }
 
 void CudaBackend::embedding_forward(DType dtype, void* out, DType table_dtype, const void* table,
@@ -41,17 +41,17 @@ void CudaBackend::embedding_backward(DType table_dtype, void* dtable, DType dtyp
                                      const std::int32_t* ids, std::int64_t rows, std::int64_t cols,
                                      std::int64_t classes, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const cuda::StreamMemory& memory = memory_of(stream);
-    kernels::embedding_backward(table_dtype, dtable, dtype, dout, ids, rows, cols, classes, memory.scratch.data(),
-                                static_cast<std::int64_t>(memory.scratch.bytes()), memory.stream);
+    cuda::StreamMemory& memory = memory_of(stream);
+    kernels::embedding_backward(table_dtype, dtable, dtype, dout, ids, rows, cols, classes, memory.scratch().data(),
+                                static_cast<std::int64_t>(memory.scratch().bytes()), memory.stream);
 }
 
 void CudaBackend::cross_entropy(const CrossEntropy& loss, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const cuda::StreamMemory& memory = memory_of(stream);
+    cuda::StreamMemory& memory = memory_of(stream);
     kernels::cross_entropy({loss.dtype, loss.rows, loss.classes, loss.logits, loss.targets, loss.loss, loss.counted,
                             loss.dlogits, loss.scale, loss.loss_scale},
-                           memory.scratch.data(), memory.stream);
+                           memory.scratch().data(), memory.stream);
 }
 
 void CudaBackend::sample(const Sample& sample, Stream stream) {
@@ -64,10 +64,10 @@ void CudaBackend::sample(const Sample& sample, Stream stream) {
 
 void CudaBackend::squared_error(const SquaredError& loss, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const cuda::StreamMemory& memory = memory_of(stream);
+    cuda::StreamMemory& memory = memory_of(stream);
     kernels::squared_error({loss.dtype, loss.count, loss.prediction, loss.target, loss.loss, loss.dprediction,
                             loss.scale, loss.loss_scale},
-                           static_cast<double*>(memory.scratch.data()), memory.stream);
+                           static_cast<double*>(memory.scratch().data()), memory.stream);
 }
 
 void CudaBackend::add(DType dtype, void* to, const void* from, std::int64_t count, Stream stream) {
@@ -84,15 +84,15 @@ void CudaBackend::zero_unless_finite(void* p, std::size_t bytes, const double* v
 void CudaBackend::sum_of_squares(DType dtype, const void* x, std::int64_t count, double* sum, bool accumulate,
                                  Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const cuda::StreamMemory& memory = memory_of(stream);
-    kernels::sum_of_squares(dtype, x, count, sum, accumulate, static_cast<double*>(memory.scratch.data()),
+    cuda::StreamMemory& memory = memory_of(stream);
+    kernels::sum_of_squares(dtype, x, count, sum, accumulate, static_cast<double*>(memory.scratch().data()),
                             memory.stream);
 }
 
 void CudaBackend::largest(DType dtype, const void* x, std::int64_t count, double* largest, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const cuda::StreamMemory& memory = memory_of(stream);
-    kernels::largest(dtype, x, count, largest, static_cast<double*>(memory.scratch.data()), memory.stream);
+    cuda::StreamMemory& memory = memory_of(stream);
+    kernels::largest(dtype, x, count, largest, static_cast<double*>(memory.scratch().data()), memory.stream);
 }
 
 void CudaBackend::plan_update(const UpdatePlan& plan, Stream stream) {

@@ -7,6 +7,25 @@
 
 namespace rondo::cuda {
 
+namespace {
+
+void refuse_capture(cudaStream_t stream) {
+    cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(stream, &capturing), "cudaStreamIsCapturing");
+    if (capturing != cudaStreamCaptureStatusNone)
+        throw Error(ErrorCode::state, "stream: run a step on it before one is captured, so that it has a workspace");
+}
+
+}  // namespace
+
+Buffer& LazyBuffer::on(cudaStream_t stream) {
+    if (!buffer_) {
+        refuse_capture(stream);
+        buffer_.emplace(ordinal_, bytes_);
+    }
+    return *buffer_;
+}
+
 cudaStream_t make_stream() {
     cudaStream_t made = nullptr;
     check(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
@@ -22,28 +41,19 @@ std::size_t StreamMemory::scratch_bytes(const Gpu& gpu) {
 }
 
 StreamMemory::StreamMemory(const Gpu& gpu, cudaStream_t s)
-    : stream(s), workspace(gpu.ordinal, workspace_bytes(gpu)), scratch(gpu.ordinal, scratch_bytes(gpu)) {}
+    : workspace_(gpu.ordinal, workspace_bytes(gpu)), scratch_(gpu.ordinal, scratch_bytes(gpu)), stream(s) {}
 
 StreamMemories::StreamMemories(const Gpu& gpu) : gpu_(gpu) {
     const CurrentGpu current(gpu.ordinal);
-    list_.emplace_back(gpu, nullptr);
+    StreamMemory& first = list_.emplace_back(gpu, nullptr);
+    first.workspace();
+    first.scratch();
 }
 
 StreamMemories::~StreamMemories() {
     for (const StreamMemory& memory : list_)
         if (memory.beside != nullptr) static_cast<void>(cudaStreamDestroy(memory.beside));
 }
-
-namespace {
-
-void refuse_capture(cudaStream_t stream) {
-    cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
-    check(cudaStreamIsCapturing(stream, &capturing), "cudaStreamIsCapturing");
-    if (capturing != cudaStreamCaptureStatusNone)
-        throw Error(ErrorCode::state, "stream: run a step on it before one is captured, so that it has a workspace");
-}
-
-}  // namespace
 
 StreamMemory& StreamMemories::of(cudaStream_t stream) {
     for (StreamMemory& memory : list_)

@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 
 #include <list>
+#include <optional>
 
 #include "cuda/event.hpp"
 #include "cuda/gpu.hpp"
@@ -17,24 +18,41 @@ inline cudaStream_t handle_of(Stream stream) noexcept { return static_cast<cudaS
 /// A stream of the current GPU that does not wait for the legacy default stream.
 cudaStream_t make_stream();
 
+/// Memory that is taken when it is first asked for, which must not be while its stream captures a graph.
+class LazyBuffer {
+public:
+    LazyBuffer(int ordinal, std::size_t bytes) : ordinal_(ordinal), bytes_(bytes) {}
+    Buffer& on(cudaStream_t stream);
+
+private:
+    int ordinal_;
+    std::size_t bytes_;
+    std::optional<Buffer> buffer_;
+};
+
 /// Memory that operations on one stream use in turn: cuBLASLt's workspace, room for reductions and sorts, and uploads.
-/// Both grow with the GPU, whose every multiprocessor may hold part of a sum: 33 MiB (what cuBLAS asks for on sm_90) and
-/// 8 MiB on an H100.
-struct StreamMemory {
+/// The first two grow with the GPU, whose every multiprocessor may hold part of a sum: 33 MiB (what cuBLAS asks for on
+/// sm_90) and 8 MiB on an H100. A stream that only uploads takes neither.
+class StreamMemory {
+    LazyBuffer workspace_, scratch_;
+
+public:
     StreamMemory(const Gpu& gpu, cudaStream_t stream);
 
     static std::size_t workspace_bytes(const Gpu& gpu);
     static std::size_t scratch_bytes(const Gpu& gpu);
 
+    Buffer& workspace() { return workspace_.on(stream); }
+    Buffer& scratch() { return scratch_.on(stream); }
+
     cudaStream_t stream;
-    Buffer workspace, scratch;
     Staging staging;
     Event mark;
     cudaStream_t beside = nullptr;  ///< made when it is first asked for
 };
 
-/// Those of all streams in use. One is made at once, for the stream that asks first; another's when it is first seen,
-/// which must not be while it captures a graph.
+/// Those of all streams in use. One is made at once and whole, for the stream that asks first; another's when it is first
+/// seen, which must not be while it captures a graph.
 class StreamMemories {
 public:
     explicit StreamMemories(const Gpu& gpu);

@@ -166,6 +166,24 @@ TEST_F(CudaStreamsGpu, AnUnknownStreamIsNotCaptured) {
     backend().synchronize(stream);
 }
 
+/// Nor one that only uploaded so far: it has no workspace yet.
+TEST_F(CudaStreamsGpu, AStreamOfUploadsIsNotCaptured) {
+    RnnHarness harness(device(), make_problem(single_layer_cases()[0]));
+    harness.run();
+    const DeviceStream stream(device());
+    double number = 1;
+    const Guarded to(device(), DType::f64, 1, Alignment::cache_line);
+    backend().upload(to.data(), &number, sizeof number, stream);
+    try {
+        backend().record(stream, [&] { run_on_stream(harness, stream); });
+        ADD_FAILURE() << "a workspace was allocated while capturing";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::state) << error.what();
+    }
+    run_on_stream(harness, stream);
+    backend().synchronize(stream);
+}
+
 TEST_F(CudaStreamsGpu, WhatCannotBeReplayedIsRefusedWhileRecording) {
     const DeviceStream stream(device());
     double number = 1;

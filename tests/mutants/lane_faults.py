@@ -118,7 +118,7 @@ FAULTS = [
     ("matmul: never accumulates", MATMUL, "p.accumulate ? alpha : zero", "zero", None),
     ("matmul: bias of the shape's first use", MATMUL, "if (bias) set(chosen.description", "if (bias && chosen_.size() == 1) set(chosen.description", None),
     ("matmul: no bias in double", MATMUL, "if (p.bias && !bias)", "if (p.bias && bias)", None),
-    ("matmul: another stream's queue", MATMUL, "memory.workspace.data(), memory.workspace.bytes(), memory.stream),\n", "memory.workspace.data(), memory.workspace.bytes(), nullptr),\n", None),
+    ("matmul: another stream's queue", MATMUL, "memory.workspace().data(), memory.workspace().bytes(), memory.stream),\n", "memory.workspace().data(), memory.workspace().bytes(), nullptr),\n", None),
     ("loop: product of the wrong stage's width", LOOP, "step.stage == 0 ? layer.width : layer.hidden", "layer.hidden", None),
     ("loop: clip factors on top of the product", LOOP, "layer.batch * layer.cell->gates * layer.hidden * size_of(layer.precision.accumulate)", "0", None),
     ("loop: kernel on the default stream", LOOP, "kernels_of(like).backward[any.stage](launched, cuda::handle_of(stream));", "kernels_of(like).backward[any.stage](launched, nullptr);", None),
@@ -170,4 +170,7 @@ FAULTS = [
     ("wavefront: two buffers between the layers", "host/scheduler/plan.cpp", "program.arrangement.wavefront ? layers : 2", "2", None),
     ("wavefront: layers that drop out between", "host/scheduler/arrange.cpp", "extent.mode == Mode::training && spec.layers[l].dropout > 0", "false", None),
     ("wavefront: a wave waits for its first layer alone", "host/scheduler/order.hpp", "if (list_[k].wave != op.wave) break;", "break;", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
+
+    # What others hand over.
+    ("stream: a workspace is taken while capturing", STREAM, "        refuse_capture(stream);\n        buffer_.emplace", "        buffer_.emplace", None),
 ]
