@@ -69,6 +69,11 @@ void CudaBackend::check_memory(std::string_view argument, const void* p) const {
     cuda::check_memory(gpu_.ordinal, argument, p);
 }
 
+void CudaBackend::begin(Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    memory_of(stream);  // which looks whose it is
+}
+
 void* CudaBackend::allocate(std::size_t bytes) { return cuda::allocate(gpu_.ordinal, bytes); }
 void CudaBackend::free(void* p) noexcept { cuda::free(gpu_.ordinal, p); }
 

@@ -42,6 +42,7 @@ public:
     std::int64_t scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
                                std::int64_t batch) const override;
     void check_memory(std::string_view argument, const void* p) const override;
+    void begin(Stream stream) override;
 
     void* allocate(std::size_t bytes) override;
     void free(void* p) noexcept override;

@@ -16,6 +16,16 @@ void refuse_capture(cudaStream_t stream) {
         throw Error(ErrorCode::state, "stream: run a step on it before one is captured, so that it has a workspace");
 }
 
+/// The legacy default stream is every GPU's.
+void refuse_other_gpu(const Gpu& gpu, cudaStream_t stream) {
+    if (stream == nullptr || stream == cudaStreamLegacy || stream == cudaStreamPerThread) return;
+    int ordinal = gpu.ordinal;
+    check(cudaStreamGetDevice(stream, &ordinal), "cudaStreamGetDevice");
+    if (ordinal != gpu.ordinal)
+        refuse("stream", static_cast<const void*>(stream),
+               detail::concat("must be of cuda:", gpu.ordinal, ", is of cuda:", ordinal));
+}
+
 }  // namespace
 
 Buffer& LazyBuffer::on(cudaStream_t stream) {
@@ -58,6 +68,7 @@ StreamMemories::~StreamMemories() {
 StreamMemory& StreamMemories::of(cudaStream_t stream) {
     for (StreamMemory& memory : list_)
         if (memory.stream == stream && (first_taken_ || &memory != &list_.front())) return memory;
+    refuse_other_gpu(gpu_, stream);
     if (!first_taken_) {
         first_taken_ = true;
         list_.front().stream = stream;

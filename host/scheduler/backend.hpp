@@ -250,6 +250,8 @@ public:
     }
     /// Throws Error (invalid_argument) naming the argument when `p` is not memory of this device.
     virtual void check_memory(std::string_view argument, const void* p) const { (void)argument, (void)p; }
+    /// A pass begins on a stream: throws Error (invalid_argument) where it is another device's.
+    virtual void begin(Stream) {}
 
     // Memory. allocate is aligned to 64 bytes and throws Error (out_of_memory).
     virtual void* allocate(std::size_t bytes) = 0;

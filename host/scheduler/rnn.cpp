@@ -100,6 +100,7 @@ ForwardToken Rnn::forward(const Plan& plan, const ForwardArgs& args, Stream stre
     impl_->check_plan(plan);
     Backend& backend = impl_->device.backend();
     check(plan, args, backend);
+    backend.begin(stream);
     ForwardToken token{plan.id, 0, nullptr, plan.extent.mode};
     if (plan.extent.mode == Mode::training) {
         token.reserve = args.reserve;
@@ -127,6 +128,7 @@ void Rnn::backward(const Plan& plan, const ForwardToken& token, const BackwardAr
     if (record.consumed) throw Error(ErrorCode::state, "token: its backward has run already, run forward again");
     Backend& backend = impl_->device.backend();
     check(plan, args, backend);
+    backend.begin(stream);
     record.consumed = true;
     const Pass pass{backend,
                     plan,

@@ -173,4 +173,7 @@ FAULTS = [
 
     # What others hand over.
     ("stream: a workspace is taken while capturing", STREAM, "        refuse_capture(stream);\n        buffer_.emplace", "        buffer_.emplace", None),
+    ("devices: another GPU's memory passes", MEMORY, "if (attributes.device != ordinal)", "if (attributes.device > 8 + ordinal)", None),
+    ("devices: another GPU's stream passes", STREAM, "if (ordinal != gpu.ordinal)", "if (ordinal > 8 + gpu.ordinal)", None),
+    ("devices: the thread's GPU is left changed", GPU, "if (before_ >= 0) static_cast<void>(cudaSetDevice(before_));", "", None),
 ]

@@ -194,6 +194,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
         check_memory(p);
         for (const auto& [data, layout] : {std::pair{A, p.a}, {B, p.b}, {static_cast<const void*>(D), p.d}})
             demand(reinterpret_cast<std::uintptr_t>(data) % size_of(layout.type) == 0, CUBLAS_STATUS_INVALID_VALUE);
+        demand(stream_of(stream).device == current_device(), CUBLAS_STATUS_INVALID_VALUE);
+        for (const void* data : {A, B, static_cast<const void*>(D)})
+            if (device_of(data) != current_device())
+                throw Failure(FailureKind::misuse, "cublasLtMatmul: an operand is another device's memory");
         if (workspace_bytes > 0 && !lies_in(Place::device, workspace, workspace_bytes))
             throw Failure(FailureKind::misuse, "cublasLtMatmul: the workspace is not device memory of that size");
         enqueue_work(stream_of(stream), "cublasLtMatmul", [p] {

@@ -1,4 +1,4 @@
-// The one device there is, what it can do, and its errors.
+// The devices there are, what they can do, and their errors.
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -20,6 +20,8 @@ constexpr std::size_t kSharedPerMultiprocessor = 228 * 1024;
 constexpr std::size_t kSharedReserved = 1024;  // of each block
 constexpr unsigned kMaxBlockThreads = 1024;
 constexpr unsigned kMaxClusterBlocks = 8;  // without asking for the larger, non-portable size
+
+thread_local int device_of_thread = 0;
 
 std::map<const void*, std::size_t> allowed_shared;  // by kernel: more than 48 KB
 
@@ -74,6 +76,8 @@ void set_failure(cudaError_t code, const std::string& text) {
 const Counters& counters() { return machine().counters; }
 void reset_counters() { machine().counters = {}; }
 std::int64_t undestroyed_handles() { return machine().handles; }
+int current_device() { return device_of_thread; }
+void set_devices(int count) { machine().devices = count; }
 void set_multiprocessors(int count) { machine().multiprocessors = count; }
 
 std::string take_failure() {
@@ -87,10 +91,15 @@ std::string take_failure() {
 cudaError_t enqueue(const Shape& shape, Call kernel, cudaStream_t stream) {
     return call([&] {
         check_shape(shape);
-        for (const void* word : kernel.words)
+        need(stream_of(stream).device == current_device(), cudaErrorInvalidResourceHandle);
+        for (const void* word : kernel.words) {
             if (looks_like_host_pointer(word))
                 throw Failure(FailureKind::misuse,
                               std::string("an argument points to host memory, in kernel ") + shape.kernel);
+            if (const int owner = device_of(word); owner >= 0 && owner != current_device())
+                throw Failure(FailureKind::misuse,
+                              std::string("an argument points to another device's memory, in kernel ") + shape.kernel);
+        }
         enqueue_work(stream_of(stream), shape.kernel,
                      [shape, name = std::string(shape.kernel), body = std::move(kernel.run)] {
                          Shape named = shape;
@@ -106,13 +115,16 @@ cudaError_t enqueue(const Shape& shape, Call kernel, cudaStream_t stream) {
 using namespace rondo::lane;
 
 cudaError_t cudaGetDeviceCount(int* count) {
-    return call([&] { *count = 1; });
+    return call([&] { *count = machine().devices; });
 }
 cudaError_t cudaGetDevice(int* device) {
-    return call([&] { *device = 0; });
+    return call([&] { *device = device_of_thread; });
 }
 cudaError_t cudaSetDevice(int device) {
-    return call([&] { need(device == 0, cudaErrorInvalidDevice); });
+    return call([&] {
+        need(device >= 0 && device < machine().devices, cudaErrorInvalidDevice);
+        device_of_thread = device;
+    });
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
     return call([&] { *version = CUDART_VERSION; });
@@ -123,7 +135,7 @@ cudaError_t cudaDriverGetVersion(int* version) {
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
     return call([&] {
-        need(p != nullptr && device == 0, cudaErrorInvalidValue);
+        need(p != nullptr && device >= 0 && device < machine().devices, cudaErrorInvalidDevice);
         *p = {};
         std::strcpy(p->name, "emulated");
         p->major = 9;

@@ -61,7 +61,7 @@ using namespace rondo::lane;
 cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode mode) {
     return call([&] {
         Stream& stream = stream_of(handle);
-        need(&stream != &legacy_stream(), cudaErrorStreamCaptureUnsupported);
+        need(!stream.legacy, cudaErrorStreamCaptureUnsupported);
         need(!stream.capture, cudaErrorIllegalState);
         stream.capture = std::make_shared<Capture>();
         stream.capture->origin = handle;

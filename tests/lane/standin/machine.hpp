@@ -27,10 +27,16 @@ struct Machine {
     cudaError_t last = cudaSuccess;
     Counters counters;
     int multiprocessors = 8;
+    int devices = 1;
     std::int64_t handles = 0;  ///< undestroyed
 };
 
+inline constexpr int kMostDevices = 8;
+
 Machine& machine();
+
+/// The calling thread's.
+int current_device();
 
 /// Remembers what a kernel did wrong: every later call returns it.
 void set_failure(cudaError_t code, const std::string& text);

@@ -33,6 +33,7 @@ std::size_t opened_to = 0;  // how much of the range has been in use
 int works = 0;
 std::size_t used = 0, limit = kCapacity;
 std::map<unsigned char*, std::size_t> live;    // bytes asked for
+std::map<unsigned char*, int> owner;           // of what is live: a device
 std::map<unsigned char*, std::size_t> vacant;  // bytes, gaps included
 std::deque<std::pair<unsigned char*, std::size_t>> quarantine;
 std::size_t quarantined = 0;
@@ -122,6 +123,7 @@ void* allocate_device(std::size_t bytes) {
     allow(p, bytes);
     fill_with_nan(p, bytes);
     live.emplace(p, bytes);
+    owner.emplace(p, current_device());
     used += bytes;
     ++machine().counters.allocations;
     return p;
@@ -135,6 +137,7 @@ bool free_device(void* p) {
     fill_with_nan(p, bytes);
     forbid(p, bytes);
     live.erase(place);
+    owner.erase(static_cast<unsigned char*>(p));
     used -= bytes;
     quarantine.emplace_back(static_cast<unsigned char*>(p), room);
     quarantined += room;
@@ -180,6 +183,11 @@ bool lies_in(Place place, const void* p, std::size_t bytes) {
     if (entry == nullptr) return false;
     const std::size_t offset = std::size_t(static_cast<const unsigned char*>(p) - entry->first);
     return bytes <= entry->second - offset;
+}
+
+int device_of(const void* p) {
+    const auto* entry = in_range(p) ? find(live, p) : nullptr;
+    return entry == nullptr ? -1 : owner.at(entry->first);
 }
 
 bool looks_like_host_pointer(const void* p) {

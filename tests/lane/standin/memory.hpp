@@ -4,7 +4,7 @@
 
 namespace rondo::lane {
 
-void* allocate_device(std::size_t bytes);
+void* allocate_device(std::size_t bytes);  ///< of the current device
 void* allocate_pinned(std::size_t bytes);
 /// False if p was never allocated that way, or is freed already.
 bool free_device(void* p);
@@ -19,6 +19,8 @@ enum class Place { host, pinned, device };
 Place place_of(const void* p);
 /// Whether [p, p + bytes) lies within one allocation of that place (for the host: outside of the device).
 bool lies_in(Place place, const void* p, std::size_t bytes);
+/// Whose allocation holds p; -1: none.
+int device_of(const void* p);
 /// Whether a word among a kernel's arguments is a pointer into the host's heap, as far as can be told.
 bool looks_like_host_pointer(const void* p);
 

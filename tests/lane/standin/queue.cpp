@@ -48,19 +48,19 @@ void run_chosen() {
 std::vector<Work> predecessors(Stream& stream) {
     std::vector<Work> list;
     if (stream.tail) list.push_back(stream.tail);
-    if (&stream == &legacy_stream()) {
+    if (stream.legacy) {
         for (Stream* other : live_streams())
-            if (other->blocking && other->tail) list.push_back(other->tail);
-    } else if (stream.blocking && legacy_stream().tail) {
-        list.push_back(legacy_stream().tail);
+            if (other->device == stream.device && other->blocking && other->tail) list.push_back(other->tail);
+    } else if (const Work& legacy = legacy_stream(stream.device).tail; stream.blocking && legacy) {
+        list.push_back(legacy);
     }
     return list;
 }
 
 void refuse_legacy_while_capturing(const Stream& stream) {
-    if (&stream != &legacy_stream()) return;
+    if (!stream.legacy) return;
     for (Stream* other : live_streams()) {
-        if (!other->capture || !other->blocking) continue;
+        if (other->device != stream.device || !other->capture || !other->blocking) continue;
         other->capture->broken = true;
         fail(cudaErrorStreamCaptureImplicit);
     }

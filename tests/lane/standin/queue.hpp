@@ -34,6 +34,8 @@ struct Capture {
 };
 
 struct Stream {
+    int device = 0;
+    bool legacy = false;   ///< the device's default stream
     bool blocking = true;  ///< waits for the legacy stream and is waited for by it
     Work tail;             ///< the newest work
     std::shared_ptr<Capture> capture;
@@ -41,11 +43,12 @@ struct Stream {
 };
 
 struct Event {
+    int device = 0;
     Work recorded;
     std::shared_ptr<double> moment;  ///< when the record was reached, in milliseconds
 };
 
-/// The stream behind a handle, null being the legacy one. Throws Status.
+/// The stream behind a handle, null being the current device's legacy one. Throws Status.
 Stream& stream_of(cudaStream_t handle);
 
 /// Appends work to a stream, or to the graph that is recorded from it. Throws Status.

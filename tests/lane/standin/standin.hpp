@@ -53,6 +53,10 @@ std::vector<std::string> unfreed_memory();
 /// How many multiprocessors the device claims to have (8 by default): it bounds cooperative launches.
 void set_multiprocessors(int count);
 
+/// How many devices there are (1 by default, at most 8), each with memory, streams and events of its own; none reads
+/// another one's. A thread begins on the first.
+void set_devices(int count);
+
 /// Streams, events, graphs and cuBLASLt handles that have not been destroyed.
 std::int64_t undestroyed_handles();
 

@@ -2,6 +2,7 @@
 #include "lane/standin/streams.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "lane/standin/machine.hpp"
@@ -31,15 +32,22 @@ void wait_for_stream(Stream& stream) {
 
 }  // namespace
 
-Stream& legacy_stream() {
-    static Stream stream;
-    return stream;
+Stream& legacy_stream(int device) {
+    static std::array<Stream, kMostDevices> all = [] {
+        std::array<Stream, kMostDevices> made;
+        for (int d = 0; d < kMostDevices; ++d) {
+            made[std::size_t(d)].device = d;
+            made[std::size_t(d)].legacy = true;
+        }
+        return made;
+    }();
+    return all.at(std::size_t(device));
 }
 
 const std::vector<Stream*>& live_streams() { return streams; }
 
 Stream& stream_of(cudaStream_t handle) {
-    if (handle == nullptr || handle == cudaStreamLegacy) return legacy_stream();
+    if (handle == nullptr || handle == cudaStreamLegacy) return legacy_stream(current_device());
     auto* stream = reinterpret_cast<Stream*>(handle);
     need(std::find(streams.begin(), streams.end(), stream) != streams.end(), cudaErrorInvalidResourceHandle);
     return *stream;
@@ -53,6 +61,7 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* handle, unsigned int flag
     return call([&] {
         need(handle != nullptr && (flags & ~unsigned(cudaStreamNonBlocking)) == 0, cudaErrorInvalidValue);
         auto* stream = new Stream;
+        stream->device = current_device();
         stream->blocking = (flags & cudaStreamNonBlocking) == 0;
         streams.push_back(stream);
         ++machine().handles;
@@ -80,6 +89,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t handle) {
 
 cudaError_t cudaStreamGetFlags(cudaStream_t handle, unsigned int* flags) {
     return call([&] { *flags = stream_of(handle).blocking ? cudaStreamDefault : cudaStreamNonBlocking; });
+}
+
+cudaError_t cudaStreamGetDevice(cudaStream_t handle, int* device) {
+    return call([&] {
+        need(device != nullptr, cudaErrorInvalidValue);
+        *device = stream_of(handle).device;
+    });
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
@@ -124,6 +140,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* handle, unsigned int) {
     return call([&] {
         need(handle != nullptr, cudaErrorInvalidValue);
         auto* event = new Event;
+        event->device = current_device();
         events.push_back(event);
         ++machine().handles;
         *handle = reinterpret_cast<cudaEvent_t>(event);
@@ -144,6 +161,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t handle) {
 cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream) {
     return call([&] {
         Event& event = event_of(handle);
+        need(event.device == stream_of(stream).device, cudaErrorInvalidResourceHandle);
         const auto moment = std::make_shared<double>(-1.0);
         event.recorded = enqueue_work(stream_of(stream), "event", [=] { *moment = milliseconds(); });
         event.moment = moment;

@@ -6,8 +6,8 @@
 
 namespace rondo::lane {
 
-Stream& legacy_stream();
-/// All but the legacy one.
+Stream& legacy_stream(int device);
+/// All but the legacy ones.
 const std::vector<Stream*>& live_streams();
 
 }  // namespace rondo::lane

@@ -199,6 +199,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
             return;
         }
         attributes->type = place == Place::device ? cudaMemoryTypeDevice : cudaMemoryTypeHost;
+        attributes->device = place == Place::device ? device_of(p) : current_device();
         attributes->devicePointer = address;
         attributes->hostPointer = place == Place::device ? nullptr : address;
     });

@@ -1,5 +1,6 @@
 /// The lane's test programs: gtest, with --lane=SCHEDULE for the order in which everything runs (schedule.hpp), and with
 /// every test answerable for what it leaves behind on the device.
+#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -17,12 +18,15 @@ namespace {
 
 using namespace rondo::lane;
 
+constexpr int kDevices = 2;  // so that what belongs to another one is seen
+
 class Answerable : public testing::EmptyTestEventListener {
 public:
     explicit Answerable(Schedule schedule) : schedule_(schedule) {}
 
     void OnTestStart(const testing::TestInfo&) override {
         set_schedule(schedule_);
+        set_devices(kDevices);
         let_waits_expire(false);
         reset_counters();
         handles_ = undestroyed_handles();
@@ -38,6 +42,8 @@ public:
         if (undestroyed_handles() > handles_) ADD_FAILURE() << "a stream, event, graph or handle was not destroyed";
         lift_memory_limit();
         set_multiprocessors(8);
+        set_devices(kDevices);
+        static_cast<void>(cudaSetDevice(0));
     }
 
 private:
