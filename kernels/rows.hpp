@@ -8,6 +8,11 @@
 
 namespace rondo::kernels {
 
+/// *found = 1 + the first row whose length is not in [0, steps], where there is one and *found is 0. `found` is memory
+/// that the host reads as well, a word that is written as one.
+void check_lengths(const std::int64_t* lengths, std::int64_t batch, std::int64_t steps, std::int64_t* found,
+                   cudaStream_t stream);
+
 void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
                const std::int64_t* lengths, cudaStream_t stream);
 

@@ -3,6 +3,7 @@
 
 #include "arrays.hpp"
 #include "cuda/check.hpp"
+#include "rows.hpp"
 
 namespace rondo {
 namespace {
@@ -37,7 +38,8 @@ cuda::LoopKernels find_kernels(std::string_view name, CellOptions options, DType
 
 }  // namespace
 
-CudaBackend::CudaBackend(int ordinal) : gpu_(cuda::find_gpu(ordinal)), matmul_(gpu_), memories_(gpu_) {}
+CudaBackend::CudaBackend(int ordinal)
+    : gpu_(cuda::find_gpu(ordinal)), matmul_(gpu_), memories_(gpu_), findings_(gpu_.ordinal) {}
 CudaBackend::~CudaBackend() = default;
 
 void CudaBackend::check(Precision precision) const {
@@ -69,9 +71,15 @@ void CudaBackend::check_memory(std::string_view argument, const void* p) const {
     cuda::check_memory(gpu_.ordinal, argument, p);
 }
 
+void CudaBackend::check_lengths(const std::int64_t* lengths, std::int64_t batch, std::int64_t steps, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::check_lengths(lengths, batch, steps, findings_.bad_length(), cuda::handle_of(stream));
+}
+
 void CudaBackend::begin(Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     memory_of(stream);  // which looks whose it is
+    findings_.report();
 }
 
 void* CudaBackend::allocate(std::size_t bytes) { return cuda::allocate(gpu_.ordinal, bytes); }
@@ -107,6 +115,7 @@ void CudaBackend::download(void* to_host, const void* from, std::size_t bytes, S
 void CudaBackend::synchronize(Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     cuda::check(cudaStreamSynchronize(cuda::handle_of(stream)), "cudaStreamSynchronize");
+    findings_.report();
 }
 
 void* CudaBackend::allocate_host(std::size_t bytes) {

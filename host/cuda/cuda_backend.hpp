@@ -5,6 +5,7 @@
 #include <list>
 #include <mutex>
 
+#include "cuda/findings.hpp"
 #include "cuda/gpu.hpp"
 #include "cuda/matmul.hpp"
 #include "cuda/stream.hpp"
@@ -42,6 +43,8 @@ public:
     std::int64_t scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
                                std::int64_t batch) const override;
     void check_memory(std::string_view argument, const void* p) const override;
+    void check_lengths(const std::int64_t* lengths, std::int64_t batch, std::int64_t steps, Stream stream) override;
+    void throw_findings() override { findings_.report(); }
     void begin(Stream stream) override;
 
     void* allocate(std::size_t bytes) override;
@@ -117,6 +120,7 @@ private:
     cuda::Gpu gpu_;
     cuda::Matmul matmul_;
     cuda::StreamMemories memories_;
+    cuda::Findings findings_;
     mutable std::mutex kernels_mutex_;
     mutable std::list<cuda::LoopKernels> kernels_;  // addresses stay
 };

@@ -34,7 +34,10 @@ void CudaBackend::mark(void* event, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     cuda::check(cudaEventRecord(event_of(event), cuda::handle_of(stream)), "cudaEventRecord");
 }
-void CudaBackend::wait(void* event) { cuda::check(cudaEventSynchronize(event_of(event)), "cudaEventSynchronize"); }
+void CudaBackend::wait(void* event) {
+    cuda::check(cudaEventSynchronize(event_of(event)), "cudaEventSynchronize");
+    findings_.report();
+}
 
 Stream CudaBackend::beside(Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);

@@ -34,6 +34,7 @@ Device Device::parse(std::string_view name) {
 
 std::string_view Device::name() const { return backend_->name(); }
 std::string Device::description() const { return backend_->description(); }
+void Device::check() const { backend_->throw_findings(); }
 
 DeviceStream::DeviceStream(Device device) : device_(std::move(device)), stream_(device_.backend().make_stream()) {}
 DeviceStream::~DeviceStream() { device_.backend().free_stream(stream_); }

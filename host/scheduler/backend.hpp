@@ -250,8 +250,14 @@ public:
     }
     /// Throws Error (invalid_argument) naming the argument when `p` is not memory of this device.
     virtual void check_memory(std::string_view argument, const void* p) const { (void)argument, (void)p; }
-    /// A pass begins on a stream: throws Error (invalid_argument) where it is another device's.
-    virtual void begin(Stream) {}
+    /// Where the host cannot look at lengths[B]: has the device see whether all are in [0, steps].
+    virtual void check_lengths(const std::int64_t* /*lengths*/, std::int64_t /*batch*/, std::int64_t /*steps*/,
+                               Stream) {}
+    /// Throws Error (invalid_argument), once, where work that has run by now was given what it cannot take. synchronize
+    /// and wait do so too.
+    virtual void throw_findings() {}
+    /// A pass begins on a stream: throws as throw_findings, and where the stream is another device's.
+    virtual void begin(Stream) { throw_findings(); }
 
     // Memory. allocate is aligned to 64 bytes and throws Error (out_of_memory).
     virtual void* allocate(std::size_t bytes) = 0;

@@ -101,6 +101,7 @@ ForwardToken Rnn::forward(const Plan& plan, const ForwardArgs& args, Stream stre
     Backend& backend = impl_->device.backend();
     check(plan, args, backend);
     backend.begin(stream);
+    if (args.lengths) backend.check_lengths(args.lengths, plan.extent.batch, plan.extent.steps, stream);
     ForwardToken token{plan.id, 0, nullptr, plan.extent.mode};
     if (plan.extent.mode == Mode::training) {
         token.reserve = args.reserve;

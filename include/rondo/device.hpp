@@ -33,6 +33,10 @@ public:
 
     std::string_view name() const;    ///< "cpu", ...
     std::string description() const;  ///< for people: threads, instruction set, model
+    /// For whoever waits for a stream by himself: throws Error (invalid_argument), once, where work that has run by then
+    /// was given what it cannot take and only the device could see: lengths in its memory. The next Rnn::forward or
+    /// backward on this device would.
+    void check() const;
     Backend& backend() const noexcept { return *backend_; }
 
     explicit Device(std::shared_ptr<Backend> backend);

@@ -250,7 +250,10 @@ public:
     /// parameters, before forward. parameters, prepared: as sized by any plan of this Rnn.
     void prepare(const void* parameters, void* prepared, Stream stream);
 
-    /// Runs the stack. Throws Error on views that do not fit the plan; lengths are checked when they lie on the host.
+    /// Runs the stack. Throws Error on views that do not fit the plan. Lengths are checked at once when they lie on the
+    /// host. Those in a GPU's memory are checked there, in a recorded graph at every replay: Device::check, or the next
+    /// call of this kind, throws once that has run. Till then a row takes no step for a negative one, and all T for one
+    /// that is too large.
     ForwardToken forward(const Plan& plan, const ForwardArgs& args, Stream stream);
 
     /// Gradients of a loss L given dL/dy and the like. Throws Error (state) when the token is of an inference forward,

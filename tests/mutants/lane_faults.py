@@ -20,6 +20,7 @@ MASK, DROP, COLUMNS, BIAS = (f"kernels/{n}.cu" for n in ("mask_rows", "dropout",
 CAST, ADD, SQUARES, ERROR = (f"kernels/{n}.cu" for n in ("cast", "add", "sum_of_squares", "squared_error"))
 UPDATE, ENTROPY, EMBEDDING = (f"kernels/{n}.cu" for n in ("update", "cross_entropy", "embedding"))
 SAMPLE, LARGEST, ZERO = (f"kernels/{n}.cu" for n in ("sample", "largest", "zero_unless_finite"))
+LENGTHS = "kernels/check_lengths.cu"
 STAGING, ORDER = "host/cuda/staging.cpp", "host/cuda/order.cpp"
 OPTIMIZER, TRAINER = "host/train/optimizer.cpp", "host/train/trainer.cpp"
 SUMS = [SQUARES, ERROR]
@@ -176,4 +177,12 @@ FAULTS = [
     ("devices: another GPU's memory passes", MEMORY, "if (attributes.device != ordinal)", "if (attributes.device > 8 + ordinal)", None),
     ("devices: another GPU's stream passes", STREAM, "if (ordinal != gpu.ordinal)", "if (ordinal > 8 + gpu.ordinal)", None),
     ("devices: the thread's GPU is left changed", GPU, "if (before_ >= 0) static_cast<void>(cudaSetDevice(before_));", "", None),
+    ("lengths: one step too many passes", LENGTHS, "lengths[row] > steps", "lengths[row] > steps + 1", None),
+    ("lengths: negative ones pass", LENGTHS, "lengths[row] < 0 || ", "", None),
+    ("lengths: the first rows alone are looked at", LENGTHS, "row < first; row += kThreads", "row < first && row < kThreads; row += kThreads", None),
+    ("lengths: the first thread's find is told", LENGTHS, "first = -device::block_max<kThreads>(-first);", "static_cast<void>(device::block_max<kThreads>(-first));", None),
+    ("lengths: nobody looks", "host/scheduler/rnn.cpp", "if (args.lengths) backend.check_lengths(", "if (!args.x.data) backend.check_lengths(", None),
+    ("lengths: looked at on the default stream", BACKEND, "findings_.bad_length(), cuda::handle_of(stream)", "findings_.bad_length(), nullptr", None),
+    ("lengths: told for ever", "host/cuda/findings.cpp", "word.store(0);", "", None),
+    ("lengths: waiting for an event tells nothing", ORDER, "    findings_.report();\n", "", None),
 ]

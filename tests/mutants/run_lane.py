@@ -22,7 +22,7 @@ SOURCES = ["kernels/*.cu", "kernels/pointwise/*.cu", "host/cuda/*.cpp", "host/re
 FLAGS = ["-fno-strict-aliasing", "-DRONDO_HAVE_CUDA=1", "-Iinclude", "-Ihost", "-Ikernels", "-Itests"]
 # What is quick comes first; then every cell with every option; what shows only with one rounding last.
 ROUNDS = ["CudaOperationsGpu.*:CudaErrorsGpu.*:CudaStreamsGpu.*:CudaOutputsGpu.*:"
-          "CudaDevicesGpu.*:LaneOrders.*:LaneStreamMemory.*", "CudaOrdersGpu.*",
+          "CudaLengthsGpu.*:CudaDevicesGpu.*:LaneOrders.*:LaneStreamMemory.*", "CudaOrdersGpu.*",
           "CudaSampl*:CudaGenerat*:CudaTrainingGpu.*:LaneTraining.*", "CudaGradientsGpu.EdgeExtents",
           "CudaGradientsGpu.SingleLayers:CudaGradientsGpu.Stacks:CudaGradientsGpu.SeveralBlocks", "CudaGradientsGpu.*Bf16"]
 RUNS = [[tests, f"--lane={schedule}"] for tests in ROUNDS for schedule in ("forward", "random:1")]

@@ -1,0 +1,21 @@
+#pragma once
+/// What work on a GPU has found wrong, for the host to read without waiting for it.
+#include <cstdint>
+#include <memory>
+
+namespace rondo::cuda {
+
+class Findings {
+public:
+    explicit Findings(int ordinal);
+
+    /// Written by kernels::check_lengths.
+    std::int64_t* bad_length() const noexcept { return word_.get(); }
+    /// Throws Error (invalid_argument) where something was found, and forgets it.
+    void report() const;
+
+private:
+    std::unique_ptr<std::int64_t, void (*)(void*)> word_;  // page-locked
+};
+
+}  // namespace rondo::cuda
