@@ -49,7 +49,7 @@ protected:
 
     /// Proof rule 5.
     void check_in(Precision precision, const std::string& what, const std::vector<Case>& cases) {
-        const double unit = unit_roundoff(precision.storage);
+        const double unit = unit_roundoff(precision);
         Worst worst;
         int n = 0;
         for (Case c : cases) {
@@ -87,6 +87,12 @@ TEST_F(CudaGradientsGpu, SingleLayersInF32) {
 }
 TEST_F(CudaGradientsGpu, EdgeExtentsInF32) { check_in(Precision::f32(), "edge extents", every(11, edge_cases())); }
 TEST_F(CudaGradientsGpu, StacksInF32) { check_in(Precision::f32(), "stacks", stack_cases(15)); }
+
+TEST_F(CudaGradientsGpu, SingleLayersInTf32) {
+    check_in(Precision::tf32(), "single layers", every(7, single_layer_cases(), 3));
+}
+TEST_F(CudaGradientsGpu, EdgeExtentsInTf32) { check_in(Precision::tf32(), "edge extents", every(11, edge_cases(), 3)); }
+TEST_F(CudaGradientsGpu, StacksInTf32) { check_in(Precision::tf32(), "stacks", stack_cases(15)); }
 
 TEST_F(CudaGradientsGpu, SingleLayersInBf16) {
     check_in(Precision::bf16(), "single layers", every(7, single_layer_cases(), 1));

@@ -14,8 +14,19 @@ using FloatInputs = reference::Inputs<float>;
 using FloatResult = reference::Result<float>;
 using Floats = std::vector<float>;
 
+/// To 11 significant bits, as a product in tf32 reads its operands.
+double rounded_to_tf32(double value) {
+    int exponent = 0;
+    const double fraction = std::frexp(value, &exponent);
+    return std::isfinite(value) ? std::ldexp(std::nearbyint(std::ldexp(fraction, 11)), exponent - 11) : value;
+}
+
+/// To what a precision keeps of numbers between products: its storage type, or the operands of tf32.
 template <class T>
-void round_all(std::vector<T>& values, DType type) {
+void round_all(std::vector<T>& values, Precision precision) {
+    if (precision.math == Math::tf32)
+        for (T& value : values) value = static_cast<T>(rounded_to_tf32(static_cast<double>(value)));
+    const DType type = precision.storage;
     if (size_of(type) >= static_cast<std::int64_t>(sizeof(T))) return;
     std::vector<std::uint64_t> narrow(values.size());  // room for any type
     const auto count = static_cast<std::int64_t>(values.size());
@@ -47,7 +58,7 @@ struct Strand {
     bool reverse;
     std::size_t first_state;  // of the whole stack's list
 
-    DType storage() const { return problem.spec.precision.storage; }
+    Precision precision() const { return problem.spec.precision; }
     const LayerSpec& spec() const { return problem.spec.layers[layer]; }
     std::size_t states() const { return spec().cell == "lstm" ? 2 : 1; }
     std::int64_t width(std::size_t state) const { return state == 0 ? spec().width() : spec().hidden; }
@@ -110,7 +121,7 @@ struct Strand {
         }
         for (std::int64_t n = 0; n < problem.steps; ++n) {
             auto out = reference::forward<float>(stack(input), 1, problem.batch, inputs(x, time(n), trace.back()));
-            round_all(out.final_states[0], storage());
+            round_all(out.final_states[0], precision());
             for (std::size_t s = 0; s < states(); ++s) {
                 const Tensor wide = widened(out.final_states[s]);
                 Tensor& steps = result.outputs.state_steps[first_state + s];
@@ -164,22 +175,22 @@ Share share_of(const LayerSpec& layer, bool second) {
 
 Problem rounded_to_storage(const Problem& problem) {
     Problem p = problem;
-    const DType storage = p.spec.precision.storage;
+    const Precision precision = p.spec.precision;
     for (auto& [name, values] : p.inputs.parameters)
-        if (is_matrix(name)) round_all(values, storage);
-    round_all(p.inputs.x, storage);
-    round_all(p.upstream.y, storage);
+        if (is_matrix(name)) round_all(values, precision);
+    round_all(p.inputs.x, precision);
+    round_all(p.upstream.y, precision);
     const std::vector<reference::State> states = reference::states(p.spec);
     for (std::size_t i = 0; i < states.size(); ++i) {
         if (states[i].name.rfind("h_", 0) != 0) continue;
         for (auto* list : {&p.inputs.states, &p.upstream.final_states, &p.upstream.state_steps})
-            if (i < list->size()) round_all((*list)[i], storage);
+            if (i < list->size()) round_all((*list)[i], precision);
     }
     return p;
 }
 
 Result naive_in_storage(const Problem& problem) {
-    const DType storage = problem.spec.precision.storage;
+    const Precision precision = problem.spec.precision;
     const std::int64_t rows = problem.steps * problem.batch;
     const std::size_t states = reference::states(problem.spec).size(), layers = problem.spec.layers.size();
     Result result;
@@ -199,7 +210,7 @@ Result naive_in_storage(const Problem& problem) {
         const std::int64_t input = reference::input_width(problem.spec, static_cast<int>(l));
         if (l < problem.inputs.masks.size() && !problem.inputs.masks[l].empty()) {
             for (std::size_t i = 0; i < x[l].size(); ++i) x[l][i] *= static_cast<float>(problem.inputs.masks[l][i]);
-            round_all(x[l], storage);
+            round_all(x[l], precision);
         }
         Floats y(static_cast<std::size_t>(rows * layer.output()));
         for (int d = 0; d < layer.directions(); ++d) {
@@ -218,7 +229,7 @@ Result naive_in_storage(const Problem& problem) {
             first_state += trace.strand.states();
             traces[l].push_back(std::move(trace));
         }
-        round_all(y, storage);
+        round_all(y, precision);
         x.push_back(std::move(y));
     }
     result.outputs.y = widened(x.back());
@@ -243,6 +254,10 @@ Result naive_in_storage(const Problem& problem) {
     }
     result.dx = widened(dy);
     return result;
+}
+
+double unit_roundoff(Precision precision) {
+    return precision.math == Math::tf32 ? 0x1p-11 : unit_roundoff(precision.storage);
 }
 
 double unit_roundoff(DType type) {

@@ -5,13 +5,15 @@
 namespace rondo::test {
 
 /// The problem with everything that a device is handed in its storage type rounded to it (x, states h, upstream
-/// gradients, weight matrices): from there on, the oracle in double gives the exact answer.
+/// gradients, weight matrices), in tf32 to what its products read: from there on, the oracle in double gives the exact answer.
 Problem rounded_to_storage(const Problem& problem);
 
-/// The plain algorithm's answer: one step after the other, h and y rounded to the storage type after each, gates, sums
+/// The plain algorithm's answer: one step after the other, h and y rounded likewise after each, gates, sums
 /// and c in f32. Of a problem that is rounded_to_storage.
 Result naive_in_storage(const Problem& problem);
 
+/// The unit roundoff of what a precision stores, or of its products' operands where that is larger.
+double unit_roundoff(Precision precision);
 /// The unit roundoff of a floating type.
 double unit_roundoff(DType type);
 
