@@ -111,7 +111,7 @@ void Network::feed(std::span<const Sequence> inputs, Mode mode, Stream stream) {
     Impl& m = *impl_;
     model::NetworkPlan& plan = m.find_plan(inputs, mode);
     m.phase = Impl::Phase::none;
-    m.reduced = false;
+    m.reduced = m.was_replayed = false;
     m.current = &plan;
     m.upload(inputs, stream);
     m.phase = Impl::Phase::fed;
@@ -143,6 +143,7 @@ std::uint64_t Network::plan_id() const noexcept { return impl_->current ? impl_-
 
 void Network::replayed() noexcept {
     impl_->phase = Impl::Phase::backward;
+    impl_->was_replayed = true;
     impl_->parameters_dirty = true;
 }
 

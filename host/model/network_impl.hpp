@@ -51,7 +51,8 @@ struct Network::Impl {
     // Of the last forward.
     enum class Phase { none, fed, forward, loss, backward };
     Phase phase = Phase::none;
-    bool reduced = false;  ///< set_loss has been called for it
+    bool was_replayed = false;  ///< a recording stood for what was called since the last feed
+    bool reduced = false;       ///< set_loss has been called for it
     std::int64_t loss_begin = 0;
     model::NetworkPlan* current = nullptr;
     std::vector<double> loss_scales;         ///< one a node

@@ -68,7 +68,11 @@ void Network::Impl::point_carried(const NetworkState* state) {
 
 void Network::keep_state(std::int64_t step, NetworkState& to, Stream stream) const {
     Impl& m = *impl_;
-    if (m.phase == Impl::Phase::none) throw Error(ErrorCode::state, "keep_state: must follow a forward");
+    if (m.phase == Impl::Phase::none || m.phase == Impl::Phase::fed)
+        throw Error(ErrorCode::state, "keep_state: must follow a forward");
+    // What it would copy from is known of the forward that was called last, which need not be the one recorded.
+    if (m.was_replayed)
+        throw Error(ErrorCode::state, "keep_state: must be recorded with the forward, a replay was in its place");
     if (m.current->batch > 0 && to.batch() != m.current->batch)
         refuse("to", to.batch(), detail::concat("must be a state of ", m.current->batch, " rows"));
     // Modules keep what they began from, so `to` may be that; only the null entries of `carried` matter to them now.

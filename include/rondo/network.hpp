@@ -288,7 +288,7 @@ public:
     // These three only queue work that reads device memory: they can be captured in a graph (once a step with the same
     // extents has run; parameters_changed() comes right before, or the copies of the parameters that 16-bit types need
     // may be missing from it), and replayed after each feed, set_random and set_loss of the same extents, `begin`, `from`
-    // and `accumulate`. A keep_state belongs into the same capture.
+    // and `accumulate`. A keep_state belongs into the same capture: after a replay it is refused.
     /// Everything but the losses. from: the carried states to begin with, null for zero.
     void forward(const NetworkState* from, Stream stream);
     /// The losses, and after a training forward their gradients, reduced.
@@ -325,7 +325,8 @@ public:
     // Carried state.
     NetworkState make_state(std::int64_t batch);  ///< zero
     /// The states as they stood after `step` steps of the last forward (0: initial). After an inference forward only
-    /// its last step. `to` may be what forward began from.
+    /// its last step. `to` may be what forward began from. Throws Error (state) where no forward has run since the last
+    /// feed, or a recording was replayed in its place.
     void keep_state(std::int64_t step, NetworkState& to, Stream stream) const;
 
     /// Names the plan of the last feed and the memory it lies in: what was captured under it may be replayed under it.

@@ -372,6 +372,24 @@ TEST(Network, RefusesInputsThatDoNotFit) {
     EXPECT_NO_THROW(run(fits));
 }
 
+TEST(Network, KeepsNoStateOfAForwardThatDidNotRun) {
+    Network network = make(word_model());
+    const Feed feed = feed_of(4, 2);
+    NetworkState state = network.make_state(2);
+    const auto refused = [&](const char* why) {
+        expect_refused([&] { network.keep_state(4, state, kStream); }, why, ErrorCode::state);
+    };
+    refused("must follow a forward");
+    network.forward(feed.inputs(), Mode::training, nullptr, kStream);
+    EXPECT_NO_THROW(network.keep_state(4, state, kStream));
+    network.feed(feed.inputs(), Mode::training, kStream);
+    refused("must follow a forward");
+    network.replayed();  // of a recording: where its states lie is not known here
+    refused("must be recorded with the forward");
+    network.forward(feed.inputs(), Mode::training, nullptr, kStream);
+    EXPECT_NO_THROW(network.keep_state(4, state, kStream));
+}
+
 TEST(Network, RefusesDescriptionsThatMakeNoSense) {
     const auto refused = [](const std::string& part, auto change) {
         NetworkSpec spec = word_model();
