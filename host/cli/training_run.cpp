@@ -65,12 +65,24 @@ void TrainingRun::run() {
     if (ending_ == Ending::gave_up) throw Error(ErrorCode::state, trouble_);
 }
 
+/// Once, where the device hardly ever sees a step's extents again before it has dropped its recording of them.
+void TrainingRun::warn_of_recordings(Display& display) {
+    constexpr std::int64_t kMany = 64;
+    if (warned_of_recordings_ || trainer_.dropped_recordings() < kMany) return;
+    warned_of_recordings_ = true;
+    display.say(
+        fmt::format("warning: windows come in more extents than the {} steps that are kept recorded; most steps "
+                    "run slower, unrecorded (a history of fewer windows has fewer extents)",
+                    Trainer::kRecordings));
+}
+
 void TrainingRun::train(TrainingLog& log, Display& display) {
     Interval current, shown;
     const auto take = [&](const std::optional<StepMetrics>& step) {
         if (!step) return;
         tokens_ += step->tokens;
         current.add(*step);
+        warn_of_recordings(display);
         display.show(standing(), shown.tokens > 0 ? shown : current, task_->characters_per_target());
         if ((step->step + 1) % config_.log_every != 0) return;
         log.add(*step, current, seconds());

@@ -26,6 +26,7 @@ private:
 
     bool prepare_folder();
     void train(TrainingLog& log, Display& display);
+    void warn_of_recordings(Display& display);
     Ending check_limits() const;
     Standing standing() const;
     double seconds() const;  ///< of all starts together
@@ -47,6 +48,7 @@ private:
 
     const StopSignal signal_;
     Ending ending_ = Ending::none;
+    bool warned_of_recordings_ = false;
     std::string trouble_;  ///< why training gave up
     std::int64_t first_step_ = 0, tokens_ = 0, validated_step_ = -1;
     double evaluation_seconds_ = 0;

@@ -17,6 +17,7 @@ StepRecordings::Slot& StepRecordings::slot_of(const StepKey& key) {
     if (known != slots_.end()) return *known;
     Slot& slot =
         *std::min_element(slots_.begin(), slots_.end(), [](const Slot& a, const Slot& b) { return a.used < b.used; });
+    dropped_ += slot.used > 0 ? 1 : 0;
     if (void* old = std::exchange(slot.recording, nullptr)) device_.backend().free_recording(old);
     slot.key = key;
     slot.used = 0;

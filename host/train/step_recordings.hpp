@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "rondo/trainer.hpp"
 #include "scheduler/backend.hpp"
 
 namespace rondo::train {
@@ -27,6 +28,9 @@ public:
     enum class Done { ran, replayed };
     Done run(const StepKey& key, Stream stream, const std::function<void()>& work);
 
+    /// Keys that made room for another one.
+    std::int64_t dropped() const noexcept { return dropped_; }
+
 private:
     struct Slot {
         StepKey key;
@@ -36,8 +40,9 @@ private:
     Slot& slot_of(const StepKey& key);
 
     Device device_;
-    std::array<Slot, 16> slots_{};
+    std::array<Slot, Trainer::kRecordings> slots_{};
     std::uint64_t clock_ = 0;
+    std::int64_t dropped_ = 0;
 };
 
 }  // namespace rondo::train

@@ -41,6 +41,7 @@ const Progress& Trainer::progress() const noexcept { return impl_->progress; }
 double Trainer::learning_rate() const {
     return rondo::learning_rate(impl_->spec.schedule, impl_->progress.step, impl_->progress.epoch);
 }
+std::int64_t Trainer::dropped_recordings() const noexcept { return impl_->recordings.dropped(); }
 void Trainer::next_epoch() {
     ++impl_->progress.epoch;
     impl_->progress.window = 0;

@@ -108,6 +108,12 @@ public:
     /// when that is not null. All inputs have the same T. Returns the last step's metrics.
     StepMetrics sequence(std::span<const Sequence> inputs, const std::function<void(const StepMetrics&)>& each);
 
+    /// On a GPU a step is replayed where its extents are among so many used last.
+    static constexpr int kRecordings = 16;
+    /// How often extents made room for others; where this number keeps growing, batches come in more extents than that and
+    /// steps run unrecorded: pad them to fewer.
+    std::int64_t dropped_recordings() const noexcept;
+
     /// For loops that feed batches themselves: counts an epoch and lets the schedule know.
     void next_epoch();
 

@@ -277,5 +277,28 @@ TEST_F(CudaTrainingGpu, TrainsOnRaggedBatchesOfManyShapes) {
     for (std::size_t i = 0; i < cpu.size(); ++i) EXPECT_NEAR(gpu[i], cpu[i], 1e-10 * (1 + cpu[i])) << i;
 }
 
+/// Steps of more extents than are kept recorded push each other out, every one of them.
+TEST_F(CudaTrainingGpu, TellsHowManyRecordingsWereDropped) {
+    const DeviceStream stream(device());
+    Network network(device(), network_spec({.classes = kClasses, .hidden = 3}));
+    network.initialise({.seed = 4}, stream);
+    Trainer trainer(network, {.window = 6}, stream);
+    const std::vector<std::int32_t> ids = text(60);
+    const auto step = [&](std::int64_t steps) {
+        const ConstView view(ids.data(), {steps, 2});
+        trainer.step(std::vector<Sequence>{{view}, {view}});
+    };
+    step(20);  // the largest first: memory that has to grow is another extent's
+    for (int i = 0; i < 3; ++i)
+        for (std::int64_t steps = 1; steps < Trainer::kRecordings; ++steps) step(steps);
+    EXPECT_EQ(trainer.dropped_recordings(), 0);
+    step(Trainer::kRecordings);  // in place of 20
+    step(1);
+    EXPECT_EQ(trainer.dropped_recordings(), 1);
+    step(20);  // of 2
+    step(2);   // of 3
+    EXPECT_EQ(trainer.dropped_recordings(), 3);
+}
+
 }  // namespace
 }  // namespace rondo::test

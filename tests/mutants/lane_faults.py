@@ -185,4 +185,5 @@ FAULTS = [
     ("lengths: looked at on the default stream", BACKEND, "findings_.bad_length(), cuda::handle_of(stream)", "findings_.bad_length(), nullptr", None),
     ("lengths: told for ever", "host/cuda/findings.cpp", "word.store(0);", "", None),
     ("lengths: waiting for an event tells nothing", ORDER, "    findings_.report();\n", "", None),
+    ("trainer: dropped recordings not counted", "host/train/step_recordings.cpp", "dropped_ += slot.used > 0 ? 1 : 0;", "", None),
 ]
