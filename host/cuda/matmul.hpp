@@ -18,7 +18,8 @@ struct MatmulBatch {
     std::int64_t a = 0, b = 0, c = 0;
 };
 
-/// All that an algorithm is chosen by, which the distances within a batch are not; two products of equal shape run the same code.
+/// All that an algorithm is chosen by, which the distances within a batch are not; two products of equal shape run the
+/// same code.
 struct MatmulShape {
     std::int64_t m, n, k, a_stride, b_stride, c_stride;
     std::int32_t dtype, c_dtype, tf32, a_transposed, b_transposed, bias;

@@ -51,8 +51,8 @@ public:
     cudaStream_t beside = nullptr;  ///< made when it is first asked for
 };
 
-/// Those of all streams in use. One is made at once and whole, for the stream that asks first; another's when it is first
-/// seen, which must not be while it captures a graph.
+/// Those of all streams in use. One is made at once and whole, for the stream that asks first; another's when it is
+/// first seen, which must not be while it captures a graph.
 class StreamMemories {
 public:
     explicit StreamMemories(const Gpu& gpu);
