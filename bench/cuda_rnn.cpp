@@ -23,6 +23,8 @@ void print(const RowResult& result) {
     if (result.complete())
         std::printf("%-52s %10.1f us %-26s %10.1f us %-30s %6.2f\n", name.c_str(), rondo->us.median,
                     rondo->name.c_str(), cudnn->us.median, cudnn->name.c_str(), cudnn->us.median / rondo->us.median);
+    else if (rondo && result.cudnn.empty())
+        std::printf("%-52s %10.1f us %-26s\n", name.c_str(), rondo->us.median, rondo->name.c_str());
     else
         std::printf("%-52s %s\n", name.c_str(),
                     !result.error.empty() ? result.error.c_str()
@@ -40,7 +42,9 @@ int run(const Flags& flags) {
     const DeviceStream stream(device);
     const CudnnHandle handle;
     check(cudnnSetStream(handle, static_cast<cudaStream_t>(Stream(stream).handle)), "cudnnSetStream");
-    const nlohmann::ordered_json on = machine(flags.device, flags.commit);
+    nlohmann::ordered_json on = machine(flags.device, flags.commit);
+    on["cudnn"] = cudnnGetVersion();
+    on["cudnn_headers"] = CUDNN_VERSION;
     if (flags.parity > 0) return parity(device, stream, handle, flags, on);
 
     std::vector<RowResult> results;
@@ -48,8 +52,9 @@ int run(const Flags& flags) {
     for (const Row& row : flags.rows) {
         if (passed() >= flags.seconds) break;
         const double share = (flags.seconds - passed()) / static_cast<double>(flags.rows.size() - results.size());
-        results.push_back(measure(device, stream, handle, row, std::min(share / 2, 3.0)));  // the rest is setting up
-        all = all && results.back().complete();
+        results.push_back(
+            measure(device, stream, handle, row, std::min(share / 2, 3.0), on, flags.alone));  // the rest is setting up
+        all = all && (flags.alone ? fastest(results.back().rondo) != nullptr : results.back().complete());
         print(results.back());
         if (!flags.output.empty()) write_json(flags.output, result_file(on, flags.rows.size(), results));
     }

@@ -82,7 +82,7 @@ void CudnnSide::run() {
 }
 
 MemoryUse CudnnSide::memory() const {
-    return {static_cast<std::size_t>(weights_.bytes() + dweights_.bytes()), workspace_bytes_, reserve_bytes_};
+    return {static_cast<std::size_t>(weights_.bytes() + dweights_.bytes()), workspace_bytes_, reserve_bytes_, 0};
 }
 
 model::DeviceBuffer CudnnSide::put(const void* data, std::size_t bytes) const {

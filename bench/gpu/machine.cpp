@@ -1,7 +1,5 @@
 #include "gpu/machine.hpp"
 
-#include <cudnn.h>
-
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -55,16 +53,20 @@ Json machine(int device, const std::string& commit) {
     check(cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), device), "cudaDeviceGetPCIBusId");
     int driver = 0;
     check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+    int clock_khz = 0, memory_clock_khz = 0, bus_bits = 0;
+    check(cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, device), "cudaDeviceGetAttribute");
+    check(cudaDeviceGetAttribute(&memory_clock_khz, cudaDevAttrMemoryClockRate, device), "cudaDeviceGetAttribute");
+    check(cudaDeviceGetAttribute(&bus_bits, cudaDevAttrGlobalMemoryBusWidth, device), "cudaDeviceGetAttribute");
     Json json{{"gpu", properties.name},
               {"capability", std::to_string(properties.major) + "." + std::to_string(properties.minor)},
               {"multiprocessors", properties.multiProcessorCount},
               {"memory_bytes", properties.totalGlobalMem},
-              {"l2_bytes", properties.l2CacheSize}};
+              {"l2_bytes", properties.l2CacheSize},
+              {"clock_hz", 1e3 * clock_khz},
+              {"bytes_per_second", 1e3 * memory_clock_khz * 2 * bus_bits / 8}};  // two transfers a clock
     add_settings(json, bus.data());
     json["driver_cuda"] = version(driver);
     json["toolkit"] = version(CUDART_VERSION);
-    json["cudnn"] = cudnnGetVersion();
-    json["cudnn_headers"] = CUDNN_VERSION;
     json["commit"] = commit;
     json["date"] = now();
     return json;

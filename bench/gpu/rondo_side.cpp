@@ -66,6 +66,11 @@ void RondoSide::run() {
     if (training) rnn_.backward(plan_, token, backward_, stream_);
 }
 
+void RondoSide::run(const Plan& part) {
+    const ForwardToken token = rnn_.forward(part, forward_, stream_);
+    if (!part.backward.empty()) rnn_.backward(part, token, backward_, stream_);
+}
+
 const std::string& RondoSide::algorithm() const {
     for (const Operation& operation : plan_.forward)
         if (operation.kind == Operation::Kind::time_loop) return operation.algorithm;
@@ -74,7 +79,7 @@ const std::string& RondoSide::algorithm() const {
 
 MemoryUse RondoSide::memory() const {
     return {static_cast<std::size_t>(parameters_.bytes() + dparameters_.bytes() + prepared_.bytes()),
-            static_cast<std::size_t>(workspace_.bytes()), static_cast<std::size_t>(reserve_.bytes())};
+            static_cast<std::size_t>(workspace_.bytes()), static_cast<std::size_t>(reserve_.bytes()), 0};
 }
 
 model::DeviceBuffer RondoSide::put(const void* data, std::size_t bytes) {

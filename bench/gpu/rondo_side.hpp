@@ -14,12 +14,17 @@ public:
     /// A forward; in training with the weights repacked before it, and the backward after it.
     void run();
 
+    /// One part of it, over what the last run() left behind.
+    void run(const Plan& part);
+
     const Plan& plan() const { return plan_; }
     const std::string& algorithm() const;  ///< of the first layer's time loop
     MemoryUse memory() const;
     std::vector<double> y() const { return values(y_, forward_.y.dtype); }
     std::vector<double> dx() const { return values(dx_, backward_.dx.dtype); }
     std::vector<double> dparameters() const { return values(dparameters_, plan_.spec.precision.accumulate); }
+    /// Of x and dy, which the other side reads as well.
+    std::size_t shared_bytes() const { return static_cast<std::size_t>(x_.bytes() + dy_.bytes()); }
     const void* device_x() const { return x_.data(); }
     const void* device_dy() const { return dy_.data(); }
 

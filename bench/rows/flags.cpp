@@ -1,10 +1,10 @@
 #include "rows/flags.hpp"
 
-#include <charconv>
 #include <functional>
 #include <map>
 
 #include "rows/grid.hpp"
+#include "rows/numbers.hpp"
 #include "rows/parity_rows.hpp"
 
 namespace rondo::bench {
@@ -16,28 +16,13 @@ const char* const kFlagsHelp =
     "  --direction-order automatic|in_turn|streams|batched: how Rondo runs two directions\n"
     "  --layer-order automatic|in_turn|wavefront: and several layers\n"
     "  --parity COUNT        compare so many small random cases with cuDNN instead of timing anything\n"
+    "  --alone               Rondo without cuDNN: no ratio, no agreement but with the reference\n"
     "  --seconds 600         no row is begun after that\n"
     "  --output FILE         JSON, rewritten after every row\n"
     "  --commit TEXT         what was built, for the record\n"
     "  --device 0 --list (print the rows, measure nothing) --help\n";
 
 namespace {
-
-double number(const std::string& flag, const std::string& word, double least) {
-    double value = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    require(error == std::errc{} && end == word.data() + word.size() && value >= least, flag, word,
-            detail::concat("must be a number of at least ", least));
-    return value;
-}
-
-std::int64_t whole(const std::string& flag, const std::string& word, std::int64_t least) {
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    require(error == std::errc{} && end == word.data() + word.size() && value >= least, flag, word,
-            detail::concat("must be a whole number of at least ", least));
-    return value;
-}
 
 DirectionOrder direction_order(const std::string& word) {
     for (const auto order :
@@ -94,6 +79,8 @@ Flags parse_flags(const std::vector<std::string>& words) {
         const std::string& word = words[i];
         if (word == "--list" || word == "--help") {
             (word == "--list" ? flags.list : flags.help) = true;
+        } else if (word == "--alone") {
+            flags.alone = true;
         } else if (word == "--ragged") {
             row.ragged = single = true;
         } else {

@@ -1,8 +1,6 @@
 #include "rows/result_file.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <fstream>
 
 namespace rondo::bench {
 namespace {
@@ -13,7 +11,12 @@ const char* const kMethod =
     "CUDA events around bursts of calls; all contestants in turns, round after round; medians over the rounds. Random "
     "data; calls follow one another, so that L2 holds what the one before left there. Each side is its fastest "
     "contestant. Training is forward, backward data and backward weights, gradients of the weights added to what is "
-    "there; Rondo's also casts and packs its f32 weights each time, cuDNN's are of the row's type already.";
+    "there; Rondo's also casts and packs its f32 weights each time, cuDNN's are of the row's type already. Rondo's "
+    "parts "
+    "are timed by themselves; their bound is what products at the type's dense peak and one pass over all bytes would "
+    "take at the highest clocks, no dependence of a step on the one before counted. Peak: by how much the device's "
+    "free "
+    "memory fell.";
 
 Json contestant_json(const Contestant& contestant) {
     if (!contestant.error.empty()) return {{"name", contestant.name}, {"error", contestant.error}};
@@ -27,7 +30,17 @@ Json memory_json(const MemoryUse& memory) {
     return {{"parameters", memory.parameters},
             {"workspace", memory.workspace},
             {"reserve", memory.reserve},
-            {"total", memory.total()}};
+            {"total", memory.total()},
+            {"peak", memory.peak}};
+}
+
+Json part_json(const PartResult& part) {
+    if (!part.error.empty()) return {{"name", part.name}, {"error", part.error}};
+    Json json{{"name", part.name},           {"us", part.us.median},     {"spread", part.us.spread},
+              {"algorithm", part.algorithm}, {"flops", part.work.flops}, {"bytes", part.work.bytes}};
+    json["bound_us"] = part.bound_us ? Json(*part.bound_us) : Json(nullptr);
+    json["ratio"] = part.bound_us ? Json(*part.bound_us / part.us.median) : Json(nullptr);
+    return json;
 }
 
 Json summary_json(std::size_t planned, const std::vector<RowResult>& results) {
@@ -83,6 +96,8 @@ Json details_json(const RowResult& result) {
     for (const Contestant& contestant : result.rondo) json["rondo"].push_back(contestant_json(contestant));
     json["cudnn"] = Json::array();
     for (const Contestant& contestant : result.cudnn) json["cudnn"].push_back(contestant_json(contestant));
+    json["parts"] = Json::array();
+    for (const PartResult& part : result.parts) json["parts"].push_back(part_json(part));
     json["rondo_bytes"] = memory_json(result.rondo_memory);
     json["cudnn_bytes"] = memory_json(result.cudnn_memory);
     json["agreement"] = result.agreement;
@@ -105,15 +120,6 @@ Json result_file(const Json& machine, std::size_t planned, const std::vector<Row
             {"rows", rows},
             {"incomplete", incomplete},
             {"details", details}};
-}
-
-void write_json(const std::string& path, const Json& json) {
-    const std::string beside = path + ".part";
-    std::ofstream out(beside);
-    out << json.dump(1) << '\n';
-    out.close();
-    if (!out || std::rename(beside.c_str(), path.c_str()) != 0)
-        throw Error(ErrorCode::io, detail::concat(path, ": cannot be written"));
 }
 
 }  // namespace rondo::bench

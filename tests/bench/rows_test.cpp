@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "rows/flags.hpp"
 #include "rows/grid.hpp"
 #include "rows/parity_rows.hpp"
+#include "rows/parts.hpp"
 #include "rows/result_file.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -74,6 +76,7 @@ TEST(BenchFlags, ASingleRow) {
     EXPECT_EQ(batched.extent().directions, DirectionOrder::batched);
     EXPECT_EQ(batched.name(), "lstm/bf16/H256/I256/B32/T256/L1/D2/training/directions=batched");
     EXPECT_EQ(parse_flags({"--grid", "short", "--list"}).rows.size(), 40u);
+    EXPECT_TRUE(parse_flags({"--alone", "--hidden", "64"}).alone);
     EXPECT_EQ(parse_flags({"--parity", "7"}).rows.size(), 7u);
 }
 
@@ -100,10 +103,59 @@ TEST(BenchStatistics, MediansAndSpread) {
     EXPECT_DOUBLE_EQ(geometric_mean({0.5, 2, 8}), 2);
 }
 
+Plan plan_of(const Row& row) { return Rnn(Device::cpu(1), row.stack()).plan(row.extent()); }
+
+TEST(BenchParts, EveryOperationIsInOnePart) {
+    const Row row{.dtype = "f32", .hidden = 5, .input = 3, .batch = 4, .steps = 7, .layers = 2};
+    const Plan plan = plan_of(row);
+    std::size_t operations = 0;
+    for (const Part& part : parts_of(plan)) {
+        const Plan alone = only(plan, part);
+        operations += alone.forward.size() + alone.backward.size();
+        EXPECT_TRUE(part.backward ? alone.forward.empty() : alone.backward.empty());
+        EXPECT_EQ(alone.id, plan.id);
+    }
+    EXPECT_EQ(operations, plan.forward.size() + plan.backward.size());
+    Row inference = row;
+    inference.training = false;
+    EXPECT_EQ(parts_of(plan_of(inference)).size(), 2u);
+}
+
+TEST(BenchParts, WorkIsWhatThePaperSays) {
+    // An LSTM of H = 5 over I = 3, B = 4, T = 7 in f32: 20 gates, 28 rows.
+    const Plan plan = plan_of({.dtype = "f32", .hidden = 5, .input = 3, .batch = 4, .steps = 7});
+    std::map<std::string_view, Work> work;
+    for (const Part& part : parts_of(plan)) work[part.name] = work_of(plan, part);
+    EXPECT_EQ(work["input product"].flops, 2 * 28 * 20 * 3);
+    EXPECT_EQ(work["input product"].bytes, 4 * (28 * 3 + 28 * 20 + 20 * 3));
+    EXPECT_EQ(work["forward steps"].flops, 2 * 28 * 20 * 5);
+    EXPECT_EQ(work["backward steps"].flops, 2 * 28 * 20 * 5);
+    EXPECT_EQ(work["backward steps"].bytes, work["forward steps"].bytes);  // f32: gates are read or written
+    EXPECT_EQ(work["weight products"].flops, 2 * 28 * 20 * (3 + 5));
+    EXPECT_EQ(work["weight products"].bytes, 4 * (28 * (20 + 3 + 5) + 20 * (3 + 5)));
+    EXPECT_EQ(work["input gradient"].bytes, 4 * (28 * (20 + 3) + 20 * 3));
+    // Forward in training moves gates_x, y, h, c and what is saved.
+    const double saved = plan.program->layers[0].cell.saved;
+    EXPECT_EQ(work["forward steps"].bytes, 4 * (20 * 5 + 28 * (20 + 5 + 5 + 5 + saved * 5)));
+}
+
+TEST(BenchParts, TheBoundIsTheLargerOfTwoTimes) {
+    const Peaks h100 = peaks_of("9.0", 132, 1.98e9, 3.35e12, "bf16");
+    EXPECT_NEAR(*h100.flops, 1070e12, 1e12);
+    EXPECT_NEAR(*peaks_of("9.0", 132, 1.98e9, 3.35e12, "f32").flops, 66.9e12, 1e11);
+    EXPECT_NEAR(*bound_us({1070e6, 0}, h100), 1, 1e-3);
+    EXPECT_NEAR(*bound_us({1070e6, 3.35e7}, h100), 10, 1e-3);
+    EXPECT_FALSE(bound_us({1, 1}, peaks_of("7.5", 40, 1e9, 3e11, "f16")));
+    EXPECT_FALSE(bound_us({1, 1}, peaks_of("9.0", 132, 1e9, 0, "f16")));
+}
+
 RowResult example() {
     RowResult result;
     result.rondo = {{"steps, eager", {200, 0.01, 9}, ""}, {"steps, graph", {100, 0.02, 9}, ""}};
     result.cudnn = {{"STANDARD, eager", {150, 0.03, 9}, ""}, {"PERSIST_STATIC, eager", {}, "not supported"}};
+    result.parts = {{"forward steps", {50, 0.01, 9}, "steps, graph", {1e9, 1e6}, 20.0, ""},
+                    {"input product", {50, 0.01, 9}, "steps, graph", {1e9, 1e6}, {}, ""}};
+    result.rondo_memory.peak = 5;
     return result;
 }
 
@@ -128,6 +180,9 @@ TEST(BenchResults, AFileNamesWhatIsIncomplete) {
     EXPECT_EQ(json["rows"].size(), 1u);
     EXPECT_EQ(json["incomplete"].size(), 2u);
     EXPECT_EQ(json["details"].size(), 3u);
+    EXPECT_EQ(json["details"][0]["parts"][0]["ratio"], 0.4);
+    EXPECT_TRUE(json["details"][0]["parts"][1]["bound_us"].is_null());
+    EXPECT_EQ(json["details"][0]["rondo_bytes"]["peak"], 5);
     EXPECT_EQ(json["details"][1]["cudnn"][0]["error"], "not supported");
     EXPECT_EQ(json["details"][2]["error"], "out of memory");
     EXPECT_EQ(json["summary"]["planned"], 5);
