@@ -17,6 +17,13 @@ RONDO_DEVICE std::uint64_t global_nanoseconds() {
     return now;
 }
 
+/// Cycles of this multiprocessor's clock since some moment. 0 under the lane.
+RONDO_DEVICE std::uint64_t clock_cycles() {
+    std::uint64_t now = 0;
+    RONDO_PTX(asm volatile("mov.u64 %0, %%clock64;" : "=l"(now)::"memory"));
+    return now;
+}
+
 /// Stands back for about that long, at most a millisecond.
 RONDO_DEVICE void sleep_nanoseconds([[maybe_unused]] unsigned nanoseconds,
                                     [[maybe_unused]] Where where = Where::here()) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 
 #include "device/lane/launch.hpp"
@@ -19,11 +20,13 @@ constexpr int kBlocksPerMultiprocessor = 32;
 constexpr std::size_t kSharedPerMultiprocessor = 228 * 1024;
 constexpr std::size_t kSharedReserved = 1024;  // of each block
 constexpr unsigned kMaxBlockThreads = 1024;
-constexpr unsigned kMaxClusterBlocks = 8;  // without asking for the larger, non-portable size
+constexpr unsigned kMaxClusterBlocks = 8;        // without asking for the larger, non-portable size
+constexpr unsigned kMaxAskedClusterBlocks = 16;  // as an H100
 
 thread_local int device_of_thread = 0;
 
 std::map<const void*, std::size_t> allowed_shared;  // by kernel: more than 48 KB
+std::set<const void*> asked_for_larger_clusters;    // by kernel
 
 std::uint64_t volume(dim3 d) { return std::uint64_t{d.x} * d.y * d.z; }
 
@@ -39,6 +42,10 @@ std::size_t allowed_to(const void* function) {
     return place == allowed_shared.end() ? 48 * 1024 : place->second;
 }
 
+unsigned most_cluster_blocks(const void* function) {
+    return asked_for_larger_clusters.count(function) != 0 ? kMaxAskedClusterBlocks : kMaxClusterBlocks;
+}
+
 bool fits(dim3 d, dim3 most) {
     return d.x > 0 && d.y > 0 && d.z > 0 && d.x <= most.x && d.y <= most.y && d.z <= most.z;
 }
@@ -52,7 +59,7 @@ void check_shape(const Shape& shape) {
     // Clusters along y and z would be legal; the emulator lays out only those along x.
     need(shape.cluster.y == 1 && shape.cluster.z == 1 && shape.cluster.x > 0 && shape.grid.x % shape.cluster.x == 0,
          cudaErrorInvalidConfiguration);
-    need(shape.cluster.x <= kMaxClusterBlocks, cudaErrorInvalidClusterSize);
+    need(shape.cluster.x <= most_cluster_blocks(shape.function), cudaErrorInvalidClusterSize);
     if (!shape.cooperative) return;
     const int threads = static_cast<int>(volume(shape.block));
     const auto most = std::uint64_t(blocks_per_multiprocessor(threads, shape.shared_bytes)) *
@@ -197,7 +204,11 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
                 *value = p.l2CacheSize;
                 return;
             case cudaDevAttrClockRate:
+            case cudaDevAttrMemoryClockRate:
                 *value = 1'000'000;  // kHz
+                return;
+            case cudaDevAttrGlobalMemoryBusWidth:
+                *value = 1024;
                 return;
             case cudaDevAttrCooperativeLaunch:
             case cudaDevAttrClusterLaunch:
@@ -215,6 +226,13 @@ cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribu
     return call([&] {
         need(function != nullptr, cudaErrorInvalidDeviceFunction);
         if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) return;
+        if (attribute == cudaFuncAttributeNonPortableClusterSizeAllowed) {
+            if (value != 0)
+                asked_for_larger_clusters.insert(function);
+            else
+                asked_for_larger_clusters.erase(function);
+            return;
+        }
         need(attribute == cudaFuncAttributeMaxDynamicSharedMemorySize, cudaErrorNotSupported);
         need(value >= 0 && std::size_t(value) <= kSharedBytes, cudaErrorInvalidValue);
         allowed_shared[function] = std::size_t(value);
@@ -248,7 +266,7 @@ cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, const void* function, 
         unsigned cluster = 1;
         for (unsigned i = 0; i < config->numAttrs; ++i)
             if (config->attrs[i].id == cudaLaunchAttributeClusterDimension) cluster = config->attrs[i].val.clusterDim.x;
-        need(function != nullptr && cluster <= kMaxClusterBlocks, cudaErrorInvalidClusterSize);
+        need(function != nullptr && cluster <= most_cluster_blocks(function), cudaErrorInvalidClusterSize);
         const int per_multiprocessor =
             blocks_per_multiprocessor(static_cast<int>(volume(config->blockDim)), config->dynamicSmemBytes);
         *clusters = per_multiprocessor * machine().multiprocessors / static_cast<int>(cluster);
