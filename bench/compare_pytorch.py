@@ -1,77 +1,156 @@
 #!/usr/bin/env python3
-"""Rondo's CPU backend beside PyTorch's CPU modules, in turns in one run.
+"""Rondo beside PyTorch's modules, in turns in one run: on a CPU, or on a GPU.
 
     bench/compare_pytorch.py --program build/release/bench/bench_cpu_rnn --output results.json [--threads 2]
+    bench/compare_pytorch.py --device cuda --program build/cuda/bench/bench_cuda_rnn --output results.json
 
 Each row is measured in rounds: a burst of PyTorch, a burst of Rondo, and again; the row's times are the medians of
-the bursts' medians, its spread the largest relative distance of a burst from them. PyTorch runs nn.LSTM or nn.GRU in
-float32 as people call it: forward, then backward from a random dy (training), or forward under no_grad (inference).
-Both get the same thread count; OMP_WAIT_POLICY=PASSIVE, with which PyTorch is fastest here, is set for it.
-Needs torch (Debian: python3-torch).
+the bursts' medians, its spread the largest relative distance of a burst from them. PyTorch runs nn.LSTM or nn.GRU as
+people call it: forward, then backward from a random dy (training), or forward under no_grad (inference); eagerly, its
+weights of the row's type. On a CPU both get the same thread count, and OMP_WAIT_POLICY=PASSIVE, with which PyTorch is
+fastest here, is set for it. On a GPU calls are timed with events, and Rondo's time is that of its faster way, eager or
+in a graph (rondo_algorithm says which). Needs torch (Debian: python3-torch).
 """
 import argparse
 import datetime
 import json
 import math
 import os
+import pathlib
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded
 import torch  # noqa: E402
 
+DTYPES = {"f32": torch.float32, "tf32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+HEAD = (f"{'cell':5} {'dtype':5} {'pass':9} {'H':>5} {'B':>3} {'L':>2} {'D':>2} {'PyTorch us':>12} {'Rondo us':>12} "
+        f"{'ratio':>6}")
 
-def torch_median_us(row, seconds):
-    """Median time of one call in microseconds over about `seconds`."""
+
+def call(row):
     module = row["module"]
-    calls = []
+    if row["pass"] == "inference":
+        with torch.no_grad():
+            module(row["x"])
+        return
+    for parameter in module.parameters():
+        parameter.grad = None
+    row["x"].grad = None
+    y, _ = module(row["x"])
+    y.backward(row["dy"])
+
+
+def cpu_call_us(row):
+    begin = time.perf_counter()
+    call(row)
+    return (time.perf_counter() - begin) * 1e6
+
+
+def cuda_call_us(row, calls=10):
+    """Of calls queued together: what the host does between them hides behind the device's work where it can."""
+    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    begin.record()
+    for _ in range(calls):
+        call(row)
+    end.record()
+    end.synchronize()
+    return begin.elapsed_time(end) * 1e3 / calls
+
+
+def torch_median_us(row, device, seconds):
+    """Median time of one call in microseconds over about `seconds`."""
+    once = cuda_call_us if device == "cuda" else cpu_call_us
+    times = []
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(calls) < 3:
-        begin = time.perf_counter()
-        if row["pass"] == "training":
-            for parameter in module.parameters():
-                parameter.grad = None
-            row["x"].grad = None
-            y, _ = module(row["x"])
-            y.backward(row["dy"])
-        else:
-            with torch.no_grad():
-                module(row["x"])
-        calls.append((time.perf_counter() - begin) * 1e6)
-    return statistics.median(calls)
+    while time.perf_counter() < end or len(times) < 3:
+        times.append(once(row))
+    return statistics.median(times)
 
 
-def rondo_median_us(program, row, threads, seconds):
+def rondo_on_cpu(args, row):
+    """Microseconds, and by what algorithm."""
     name = (f"{row['cell']}/H{row['hidden']}/B{row['batch']}/T{row['steps']}/L{row['layers']}/"
-            f"D{row['directions']}/{row['pass']}/threads{threads}/real_time")
-    out = subprocess.run([program, f"--benchmark_filter=^{name}$", "--benchmark_format=json",
-                          f"--benchmark_min_time={seconds / 3}", "--benchmark_repetitions=3",
+            f"D{row['directions']}/{row['pass']}/threads{args.threads}/real_time")
+    out = subprocess.run([args.program, f"--benchmark_filter=^{name}$", "--benchmark_format=json",
+                          f"--benchmark_min_time={args.seconds / 3}", "--benchmark_repetitions=3",
                           "--benchmark_report_aggregates_only=true"],
                          check=True, capture_output=True, text=True).stdout
     found = [b for b in json.loads(out)["benchmarks"] if b.get("aggregate_name") == "median"]
     if len(found) != 1:
-        sys.exit(f"compare_pytorch: {program} has no row {name}")
-    return found[0]["real_time"]
+        sys.exit(f"compare_pytorch: {args.program} has no row {name}")
+    return found[0]["real_time"], "cpu"
 
 
-def make_rows(hidden, batch):
+def rondo_on_cuda(args, row):
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "row.json"
+        words = [f"--{name}={row[name]}".split("=") for name in ("cell", "dtype", "hidden", "input", "batch", "steps",
+                                                               "layers", "directions", "pass")]
+        ran = subprocess.run([args.program, "--alone", *sum(words, []), "--seconds", str(4 * args.seconds), "--output",
+                              str(path)], capture_output=True, text=True)
+        if ran.returncode != 0:
+            sys.exit(f"compare_pytorch: {args.program}: {ran.stdout}{ran.stderr}")
+        found = json.loads(path.read_text(encoding="utf-8"))["details"][0]["rondo"]
+    best = min((entry for entry in found if "us" in entry), key=lambda entry: entry["us"])
+    return best["us"], best["name"]
+
+
+def row_of(cell, dtype, hidden, batch, steps, layers, directions, which):
+    return {"cell": cell, "dtype": dtype, "hidden": hidden, "input": hidden, "batch": batch, "steps": steps,
+            "layers": layers, "directions": directions, "ragged": False, "pass": which}
+
+
+def cpu_rows(hidden, batch):
     for layers, directions in ((1, 1), (2, 1), (1, 2)):
         for cell in ("lstm", "gru"):
             for h in hidden if layers * directions == 1 else (256,):
                 for b in batch if layers * directions == 1 else (16,):
                     for which in ("training", "inference"):
-                        yield dict(cell=cell, dtype="f32", hidden=h, input=h, batch=b, steps=64, layers=layers,
-                                   directions=directions, ragged=False, **{"pass": which})
+                        yield row_of(cell, "f32", h, b, 64, layers, directions, which)
 
 
-def prepare(row):
+def cuda_rows():
+    """The most telling first: a run that is cut off has seen those."""
+    for which in ("training", "inference"):
+        for cell in ("lstm", "gru"):
+            for hidden, batch in ((512, 64), (256, 32), (1024, 32), (650, 20)):
+                yield row_of(cell, "bf16", hidden, batch, 256, 1, 1, which)
+    for dtype in ("f16", "tf32", "f32"):
+        yield row_of("lstm", dtype, 512, 64, 256, 1, 1, "training")
+    yield row_of("lstm", "bf16", 512, 64, 256, 4, 1, "training")
+    yield row_of("lstm", "bf16", 512, 64, 256, 1, 2, "training")
+
+
+def prepare(row, device):
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = row["dtype"] == "tf32"
     kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[row["cell"]]
-    row["module"] = kind(row["input"], row["hidden"], row["layers"], bidirectional=row["directions"] == 2)
-    row["x"] = torch.randn(row["steps"], row["batch"], row["input"], requires_grad=True)
-    row["dy"] = torch.randn(row["steps"], row["batch"], row["hidden"] * row["directions"])
+    where = {"device": device, "dtype": DTYPES[row["dtype"]]}
+    row["module"] = kind(row["input"], row["hidden"], row["layers"], bidirectional=row["directions"] == 2, **where)
+    row["x"] = torch.randn(row["steps"], row["batch"], row["input"], requires_grad=True, **where)
+    row["dy"] = torch.randn(row["steps"], row["batch"], row["hidden"] * row["directions"], **where)
+
+
+def measure(args, row):
+    prepare(row, args.device)
+    torch_median_us(row, args.device, args.seconds / 4)  # warm up
+    ours, theirs, algorithms = [], [], []
+    for _ in range(args.rounds):
+        theirs.append(torch_median_us(row, args.device, args.seconds))
+        us, algorithm = (rondo_on_cuda if args.device == "cuda" else rondo_on_cpu)(args, row)
+        ours.append(us)
+        algorithms.append(algorithm)
+    us, them = statistics.median(ours), statistics.median(theirs)
+    for key in ("module", "x", "dy"):
+        del row[key]
+    if args.device == "cuda":
+        row["rondo_algorithm"] = max(set(algorithms), key=algorithms.count)
+    row.update(rondo_us=us, peer="pytorch", peer_us=them, ratio=them / us,
+               spread=max(abs(v / m - 1) for values, m in ((ours, us), (theirs, them)) for v in values))
 
 
 def cpu_name():
@@ -82,48 +161,62 @@ def cpu_name():
         return platform.processor()
 
 
+def machine(args):
+    if args.device == "cuda":
+        return {"gpu": torch.cuda.get_device_name(), "toolkit": torch.version.cuda,
+                "cudnn": torch.backends.cudnn.version()}
+    return {"cpu": cpu_name(), "cores": os.cpu_count(), "threads": args.threads}
+
+
+def summary_of(rows):
+    ratios = [row["ratio"] for row in rows]
+    return {"rows": len(rows), "geometric_mean": math.exp(sum(map(math.log, ratios)) / len(ratios)),
+            "minimum": min(ratios), "below_one": sum(ratio < 1 for ratio in ratios)}
+
+
+def write(args, rows, planned, commit):
+    peer = {"name": "PyTorch", "version": torch.__version__}
+    if args.device == "cpu":
+        peer["OMP_WAIT_POLICY"] = os.environ["OMP_WAIT_POLICY"]
+    made = {"benchmark": f"{args.device}_rnn against PyTorch", "date": datetime.date.today().isoformat(),
+            "commit": commit, "machine": machine(args), "peer": peer,
+            "command": " ".join(["bench/compare_pytorch.py"] + sys.argv[1:]),
+            "summary": {"planned": planned, **summary_of(rows)}, "rows": rows}
+    part = pathlib.Path(args.output + ".part")
+    part.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    part.replace(args.output)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--program", required=True, help="the built bench_cpu_rnn")
+    parser.add_argument("--program", required=True, help="the built bench_cpu_rnn, or bench_cuda_rnn")
     parser.add_argument("--output", required=True, help="JSON file to write")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--threads", type=int, default=2, help="on a CPU")
     parser.add_argument("--seconds", type=float, default=0.4, help="of one burst")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--hidden", type=int, nargs="+", default=[64, 128, 256, 512, 1024])
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 16, 32, 64])
+    parser.add_argument("--limit", type=float, default=math.inf, help="seconds after which no row is begun")
+    parser.add_argument("--hidden", type=int, nargs="+", default=[64, 128, 256, 512, 1024], help="on a CPU")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 16, 32, 64], help="on a CPU")
     args = parser.parse_args()
+    began = time.monotonic()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
+    commit = subprocess.run(["git", "-C", pathlib.Path(__file__).parent, "rev-parse", "--short", "HEAD"],
+                            capture_output=True, text=True).stdout.strip()
 
+    wanted = list(cuda_rows() if args.device == "cuda" else cpu_rows(args.hidden, args.batch))
     rows = []
-    print(f"{'cell':5} {'pass':9} {'H':>5} {'B':>3} {'L':>2} {'D':>2} {'PyTorch us':>12} {'Rondo us':>12} {'ratio':>6}")
-    for row in make_rows(args.hidden, args.batch):
-        prepare(row)
-        torch_median_us(row, args.seconds / 4)  # warm up
-        ours, theirs = [], []
-        for _ in range(args.rounds):
-            theirs.append(torch_median_us(row, args.seconds))
-            ours.append(rondo_median_us(args.program, row, args.threads, args.seconds))
-        us, them = statistics.median(ours), statistics.median(theirs)
-        row.update(rondo_us=us, peer="pytorch", peer_us=them, ratio=them / us,
-                   spread=max(abs(v / m - 1) for values, m in ((ours, us), (theirs, them)) for v in values))
-        for key in ("module", "x", "dy"):
-            del row[key]
+    print(HEAD)
+    for row in wanted:
+        if rows and time.monotonic() - began > args.limit:
+            break
+        measure(args, row)
         rows.append(row)
-        print(f"{row['cell']:5} {row['pass']:9} {row['hidden']:5} {row['batch']:3} {row['layers']:2} "
-              f"{row['directions']:2} {them:12.0f} {us:12.0f} {row['ratio']:6.2f}", flush=True)
-
-    ratios = [row["ratio"] for row in rows]
-    summary = dict(rows=len(rows), geometric_mean=math.exp(sum(map(math.log, ratios)) / len(ratios)),
-                   minimum=min(ratios), below_one=sum(r < 1 for r in ratios))
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    with open(args.output, "w", encoding="utf-8") as out:
-        json.dump(dict(benchmark="cpu_rnn against PyTorch", date=datetime.date.today().isoformat(), commit=commit,
-                       machine=dict(cpu=cpu_name(), cores=os.cpu_count(), threads=args.threads),
-                       peer=dict(name="PyTorch", version=torch.__version__, OMP_WAIT_POLICY="PASSIVE"),
-                       command=" ".join(["bench/compare_pytorch.py"] + sys.argv[1:]), summary=summary, rows=rows), out,
-                  indent=1)
-        out.write("\n")
+        write(args, rows, len(wanted), commit)
+        print(f"{row['cell']:5} {row['dtype']:5} {row['pass']:9} {row['hidden']:5} {row['batch']:3} {row['layers']:2} "
+              f"{row['directions']:2} {row['peer_us']:12.0f} {row['rondo_us']:12.0f} {row['ratio']:6.2f}", flush=True)
+    summary = summary_of(rows)
     print(f"geometric mean {summary['geometric_mean']:.2f}, minimum {summary['minimum']:.2f}, "
           f"{summary['below_one']} of {summary['rows']} rows below 1")
 

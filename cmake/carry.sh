@@ -13,5 +13,8 @@ take() {  # take FROM TO
 take /usr/src/googletest googletest
 take /usr/include/nlohmann prefix/include/nlohmann
 take /usr/share/cmake/nlohmann_json prefix/share/cmake/nlohmann_json
+take /usr/include/CLI prefix/include/CLI
+take /usr/share/cmake/CLI11 prefix/share/cmake/CLI11
+take /usr/include/fmt prefix/include/fmt
 git describe --always --dirty --exclude='*' > .carry/commit
 du -sh .carry

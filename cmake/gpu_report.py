@@ -7,13 +7,14 @@ Needs an NVIDIA GPU, CUDA, CMake and a C++ compiler; neither root nor a network.
 .carry/ (cmake/carry.sh fills it, on a machine that has it). Stages run in order of importance; each has a share of what
 is left of the time, and one that is cut off leaves what it has. The report is written again after every stage:
 
-    report.json  summary.md  junit.xml  parity.json  benchmark.json  ratio.png  log.txt
+    report.json  summary.md  junit.xml  benchmark.json  micro.json  pytorch.json  ratio.png (or .svg)  log.txt
 """
 import argparse
 import pathlib
 import sys
 import time
 
+from report import context as contexts
 from report import machine, output, stages
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
@@ -34,9 +35,12 @@ def main():
     began = time.monotonic()
     out = pathlib.Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    context = stages.Context(source=SOURCE, build=pathlib.Path(args.build or SOURCE / "build" / "gpu_report"), out=out,
-                             machine=machine.describe(SOURCE), grid=args.grid, jobs=args.jobs, dry_run=args.dry_run,
-                             deadline=began + args.seconds - RESERVE)
+    for name in output.FILES:  # of an earlier run into the same folder
+        (out / name).unlink(missing_ok=True)
+    build = pathlib.Path(args.build or SOURCE / "build" / "gpu_report")
+    context = contexts.Context(source=SOURCE, build=build, out=out,
+                               machine=machine.describe(SOURCE), grid=args.grid, jobs=args.jobs, dry_run=args.dry_run,
+                               deadline=began + args.seconds - RESERVE)
     if not context.machine["gpu"] and not args.dry_run:
         sys.exit("gpu_report: nvidia-smi finds no GPU on this machine; --dry-run needs none")
 

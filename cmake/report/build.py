@@ -1,5 +1,7 @@
 """How the project is configured for the machine at hand."""
+import os
 import shutil
+import subprocess
 
 
 def architecture(machine):
@@ -9,10 +11,23 @@ def architecture(machine):
     return f"{number}{'a' if int(number) >= 90 else ''}-real"
 
 
+def can_build_program(source):
+    """Whether the headers that the program needs beyond the library's are there, or carried."""
+    compiler = os.environ.get("CXX") or shutil.which("c++") or "g++"
+    try:
+        ran = subprocess.run([compiler, "-x", "c++", "-std=c++20", "-E", "-I", str(source / ".carry/prefix/include"),
+                              "-"], input="#include <CLI/CLI.hpp>\n#include <fmt/format.h>\n", capture_output=True,
+                             text=True)
+    except OSError:
+        return False
+    return ran.returncode == 0
+
+
 def configuration(source, build, machine):
     """The command that configures the build."""
     command = ["cmake", "-S", str(source), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release", "-DRONDO_CUDA=ON",
-               f"-DCMAKE_CUDA_ARCHITECTURES={architecture(machine)}", "-DRONDO_BUILD_PROGRAM=OFF",
+               f"-DCMAKE_CUDA_ARCHITECTURES={architecture(machine)}",
+               f"-DRONDO_BUILD_PROGRAM={'ON' if can_build_program(source) else 'OFF'}",
                "-DRONDO_BUILD_TESTS=ON", "-DRONDO_BUILD_BENCH=ON", "-DRONDO_LANE=ON"]
     if shutil.which("ninja"):
         command += ["-G", "Ninja"]

@@ -5,6 +5,7 @@ import pathlib
 import platform
 import shutil
 import subprocess
+import sys
 
 CUDA_PLACES = ["/usr/local/cuda/bin", "/opt/cuda/bin"]
 FIELDS = ["name", "compute_cap", "driver_version", "memory.total", "clocks.sm", "clocks.mem", "clocks.max.sm",
@@ -38,10 +39,18 @@ def commit(source):
     return told or (carried.read_text(encoding="utf-8").strip() if carried.exists() else "unknown")
 
 
+def torch():
+    """Version of the PyTorch that sees this GPU, for the python that runs this; None where there is none."""
+    asked = "import torch; print(torch.__version__ if torch.cuda.is_available() else '')"
+    return output_of(sys.executable, "-c", asked) or None
+
+
 def describe(source: pathlib.Path):
     nvcc = tool("nvcc")
     release = [line for line in output_of(nvcc, "--version").splitlines() if "release" in line] if nvcc else []
     return {"gpu": gpu(),
+            "smi": tool("nvidia-smi"),
+            "torch": torch(),
             "nvcc": nvcc,
             "toolkit": release[0].split("release")[1].strip() if release else None,
             "compute_sanitizer": tool("compute-sanitizer"),

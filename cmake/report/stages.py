@@ -1,52 +1,15 @@
 """The stages of the report, most important first. Each says how it went: passed, failed, cut off, not run, and why."""
-import dataclasses
 import json
-import pathlib
 import re
 import time
 
-from report import build, googletest, process, sanitizers
+from report import build, googletest, micro, pytorch, sanitizers, training
+from report.context import PROGRAMS, told
 
 MISSING = [
     "parity with cuDNN of projection, cell clip, other biases, carried states",
     "large shapes against the GPU's own f64 steps",
-    "microbenchmarks of the six unknowns that the persistent kernels hang on",
-    "Rondo's own parts (input GEMM, steps, weight GEMMs) with bytes, FLOPs and their bound",
-    "training end to end, and the same model in PyTorch",
-    "torch.nn.LSTM and torch.nn.GRU as people call them",
 ]
-
-PROGRAMS = {"rondo_cuda_tests": "tests", "rondo_lane_gpu_tests": "tests/lane/kernels"}
-
-
-@dataclasses.dataclass
-class Context:
-    source: pathlib.Path
-    build: pathlib.Path
-    out: pathlib.Path
-    machine: dict
-    grid: str
-    jobs: int
-    dry_run: bool
-    deadline: float
-
-    def run(self, command, limit):
-        command = [str(word) for word in command]
-        if self.dry_run:
-            with open(self.out / "log.txt", "a", encoding="utf-8") as log:
-                log.write("would run: " + " ".join(command) + "\n")
-            return process.Ran(0, "")
-        env = {"LD_LIBRARY_PATH": ":".join(filter(None, [str(pathlib.Path(self.machine["nvcc"] or "/").parent.parent /
-                                                             "lib64"), process.os.environ.get("LD_LIBRARY_PATH")]))}
-        return process.run(command, self.out / "log.txt", limit, env)
-
-    def build_targets(self, targets, limit):
-        return self.run(["cmake", "--build", self.build, "--target", *targets, "--parallel",
-                         self.jobs or self.machine["cores"]], limit)
-
-    def program(self, name):
-        return self.build / PROGRAMS[name] / name
-
 
 def run(function, context, limit):
     if context.dry_run:
@@ -55,15 +18,6 @@ def run(function, context, limit):
     if limit < 5:
         return {"status": "not run", "says": "no time is left"}
     return function(context, limit)
-
-
-def told(ran, what):
-    """The status of a command that either works or does not."""
-    if ran.cut_off:
-        return {"status": "cut off", "says": f"{what} took too long"}
-    last = [line for line in ran.text.splitlines() if line.strip()][-3:]
-    return {"status": "passed", "says": what} if ran.code == 0 else {
-        "status": "failed", "says": f"{what}: exit code {ran.code}: " + " | ".join(last)}
 
 
 def configure_and_build(context, limit):
@@ -103,11 +57,13 @@ def parity(context, limit):
                        "--output", result, "--commit", context.machine["commit"]], left)
     if not result.exists():
         return told(ran, "parity")
-    summary = json.loads(result.read_text(encoding="utf-8"))["summary"]
+    found = json.loads(result.read_text(encoding="utf-8"))
+    result.unlink()  # it is in report.json from now on
+    summary = found["summary"]
     cut = ran.cut_off or summary["run"] < summary["planned"]
     return {"status": "failed" if summary["failed"] or not summary["compared"] or ran.code not in (0, None) else
             "cut off" if cut else "passed", "says": ", ".join(f"{n} {what}" for what, n in summary.items()),
-            "summary": summary}
+            "summary": summary, "failed": found.get("failed"), "worst": found.get("worst")}
 
 
 def benchmark(context, limit):
@@ -136,4 +92,7 @@ STAGES = {"build": ("Build", 0.5, configure_and_build),
           "tests": ("GPU tests", 0.35, gpu_tests),
           "sanitizers": ("compute-sanitizer", 0.4, sanitizers.run),
           "parity": ("Parity with cuDNN", 0.25, parity),
-          "benchmark": ("Benchmark against cuDNN", 1.0, benchmark)}
+          "benchmark": ("Benchmark against cuDNN", 0.65, benchmark),
+          "micro": ("Microbenchmarks", 0.5, micro.run),
+          "training": ("Training end to end", 0.6, training.run),
+          "pytorch": ("PyTorch's modules", 1.0, pytorch.run)}

@@ -1,0 +1,52 @@
+"""What every stage is given, and how it says how it went."""
+import dataclasses
+import pathlib
+
+from report import build, process
+
+PROGRAMS = {"rondo_cuda_tests": "tests", "rondo_lane_gpu_tests": "tests/lane/kernels"}
+
+
+@dataclasses.dataclass
+class Context:
+    source: pathlib.Path
+    build: pathlib.Path
+    out: pathlib.Path
+    machine: dict
+    grid: str
+    jobs: int
+    dry_run: bool
+    deadline: float
+
+    def run(self, command, limit):
+        command = [str(word) for word in command]
+        if self.dry_run:
+            with open(self.out / "log.txt", "a", encoding="utf-8") as log:
+                log.write("would run: " + " ".join(command) + "\n")
+            return process.Ran(0, "")
+        env = {"LD_LIBRARY_PATH": ":".join(filter(None, [str(pathlib.Path(self.machine["nvcc"] or "/").parent.parent /
+                                                             "lib64"), process.os.environ.get("LD_LIBRARY_PATH")]))}
+        return process.run(command, self.out / "log.txt", limit, env)
+
+    @property
+    def has_program(self):
+        return build.can_build_program(self.source)
+
+    def rondo_program(self):
+        return self.build / "bin" / "rondo"
+
+    def build_targets(self, targets, limit):
+        return self.run(["cmake", "--build", self.build, "--target", *targets, "--parallel",
+                         self.jobs or self.machine["cores"]], limit)
+
+    def program(self, name):
+        return self.build / PROGRAMS[name] / name
+
+
+def told(ran, what):
+    """The status of a command that either works or does not."""
+    if ran.cut_off:
+        return {"status": "cut off", "says": f"{what} took too long"}
+    last = [line for line in ran.text.splitlines() if line.strip()][-3:]
+    return {"status": "passed", "says": what} if ran.code == 0 else {
+        "status": "failed", "says": f"{what}: exit code {ran.code}: " + " | ".join(last)}
