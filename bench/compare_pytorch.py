@@ -17,7 +17,6 @@ import json
 import math
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -27,9 +26,9 @@ import time
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded
 import torch  # noqa: E402
 
+import turns  # noqa: E402
+
 DTYPES = {"f32": torch.float32, "tf32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
-HEAD = (f"{'cell':5} {'dtype':5} {'pass':9} {'H':>5} {'B':>3} {'L':>2} {'D':>2} {'PyTorch us':>12} {'Rondo us':>12} "
-        f"{'ratio':>6}")
 
 
 def call(row):
@@ -74,16 +73,7 @@ def torch_median_us(row, device, seconds):
 
 def rondo_on_cpu(args, row):
     """Microseconds, and by what algorithm."""
-    name = (f"{row['cell']}/H{row['hidden']}/B{row['batch']}/T{row['steps']}/L{row['layers']}/"
-            f"D{row['directions']}/{row['pass']}/threads{args.threads}/real_time")
-    out = subprocess.run([args.program, f"--benchmark_filter=^{name}$", "--benchmark_format=json",
-                          f"--benchmark_min_time={args.seconds / 3}", "--benchmark_repetitions=3",
-                          "--benchmark_report_aggregates_only=true"],
-                         check=True, capture_output=True, text=True).stdout
-    found = [b for b in json.loads(out)["benchmarks"] if b.get("aggregate_name") == "median"]
-    if len(found) != 1:
-        sys.exit(f"compare_pytorch: {args.program} has no row {name}")
-    return found[0]["real_time"], "cpu"
+    return turns.benchmark_median_us(args.program, row, args.threads, args.seconds), "cpu"
 
 
 def rondo_on_cuda(args, row):
@@ -100,18 +90,13 @@ def rondo_on_cuda(args, row):
     return best["us"], best["name"]
 
 
-def row_of(cell, dtype, hidden, batch, steps, layers, directions, which):
-    return {"cell": cell, "dtype": dtype, "hidden": hidden, "input": hidden, "batch": batch, "steps": steps,
-            "layers": layers, "directions": directions, "ragged": False, "pass": which}
-
-
 def cpu_rows(hidden, batch):
     for layers, directions in ((1, 1), (2, 1), (1, 2)):
         for cell in ("lstm", "gru"):
             for h in hidden if layers * directions == 1 else (256,):
                 for b in batch if layers * directions == 1 else (16,):
                     for which in ("training", "inference"):
-                        yield row_of(cell, "f32", h, b, 64, layers, directions, which)
+                        yield turns.row_of(cell, "f32", h, b, 64, layers, directions, which)
 
 
 def cuda_rows():
@@ -119,11 +104,11 @@ def cuda_rows():
     for which in ("training", "inference"):
         for cell in ("lstm", "gru"):
             for hidden, batch in ((512, 64), (256, 32), (1024, 32), (650, 20)):
-                yield row_of(cell, "bf16", hidden, batch, 256, 1, 1, which)
+                yield turns.row_of(cell, "bf16", hidden, batch, 256, 1, 1, which)
     for dtype in ("f16", "tf32", "f32"):
-        yield row_of("lstm", dtype, 512, 64, 256, 1, 1, "training")
-    yield row_of("lstm", "bf16", 512, 64, 256, 4, 1, "training")
-    yield row_of("lstm", "bf16", 512, 64, 256, 1, 2, "training")
+        yield turns.row_of("lstm", dtype, 512, 64, 256, 1, 1, "training")
+    yield turns.row_of("lstm", "bf16", 512, 64, 256, 4, 1, "training")
+    yield turns.row_of("lstm", "bf16", 512, 64, 256, 1, 2, "training")
 
 
 def prepare(row, device):
@@ -144,47 +129,28 @@ def measure(args, row):
         us, algorithm = (rondo_on_cuda if args.device == "cuda" else rondo_on_cpu)(args, row)
         ours.append(us)
         algorithms.append(algorithm)
-    us, them = statistics.median(ours), statistics.median(theirs)
     for key in ("module", "x", "dy"):
         del row[key]
     if args.device == "cuda":
         row["rondo_algorithm"] = max(set(algorithms), key=algorithms.count)
-    row.update(rondo_us=us, peer="pytorch", peer_us=them, ratio=them / us,
-               spread=max(abs(v / m - 1) for values, m in ((ours, us), (theirs, them)) for v in values))
-
-
-def cpu_name():
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as info:
-            return next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
+    turns.add_times(row, "pytorch", ours, theirs)
 
 
 def machine(args):
     if args.device == "cuda":
         return {"gpu": torch.cuda.get_device_name(), "toolkit": torch.version.cuda,
                 "cudnn": torch.backends.cudnn.version()}
-    return {"cpu": cpu_name(), "cores": os.cpu_count(), "threads": args.threads}
-
-
-def summary_of(rows):
-    ratios = [row["ratio"] for row in rows]
-    return {"rows": len(rows), "geometric_mean": math.exp(sum(map(math.log, ratios)) / len(ratios)),
-            "minimum": min(ratios), "below_one": sum(ratio < 1 for ratio in ratios)}
+    return turns.cpu_machine(args.threads)
 
 
 def write(args, rows, planned, commit):
     peer = {"name": "PyTorch", "version": torch.__version__}
     if args.device == "cpu":
         peer["OMP_WAIT_POLICY"] = os.environ["OMP_WAIT_POLICY"]
-    made = {"benchmark": f"{args.device}_rnn against PyTorch", "date": datetime.date.today().isoformat(),
-            "commit": commit, "machine": machine(args), "peer": peer,
-            "command": " ".join(["bench/compare_pytorch.py"] + sys.argv[1:]),
-            "summary": {"planned": planned, **summary_of(rows)}, "rows": rows}
-    part = pathlib.Path(args.output + ".part")
-    part.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    part.replace(args.output)
+    turns.write(args.output, {
+        "benchmark": f"{args.device}_rnn against PyTorch", "date": datetime.date.today().isoformat(), "commit": commit,
+        "machine": machine(args), "peer": peer, "command": " ".join(["bench/compare_pytorch.py"] + sys.argv[1:]),
+        "summary": turns.summary_of(rows, planned), "rows": rows})
 
 
 def main():
@@ -202,23 +168,17 @@ def main():
     began = time.monotonic()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
-    commit = subprocess.run(["git", "-C", pathlib.Path(__file__).parent, "rev-parse", "--short", "HEAD"],
-                            capture_output=True, text=True).stdout.strip()
-
     wanted = list(cuda_rows() if args.device == "cuda" else cpu_rows(args.hidden, args.batch))
     rows = []
-    print(HEAD)
+    print(turns.HEAD)
     for row in wanted:
         if rows and time.monotonic() - began > args.limit:
             break
         measure(args, row)
         rows.append(row)
-        write(args, rows, len(wanted), commit)
-        print(f"{row['cell']:5} {row['dtype']:5} {row['pass']:9} {row['hidden']:5} {row['batch']:3} {row['layers']:2} "
-              f"{row['directions']:2} {row['peer_us']:12.0f} {row['rondo_us']:12.0f} {row['ratio']:6.2f}", flush=True)
-    summary = summary_of(rows)
-    print(f"geometric mean {summary['geometric_mean']:.2f}, minimum {summary['minimum']:.2f}, "
-          f"{summary['below_one']} of {summary['rows']} rows below 1")
+        write(args, rows, len(wanted), turns.commit())
+        print(turns.line_of(row), flush=True)
+    print(turns.closing_line(turns.summary_of(rows, len(wanted))))
 
 
 if __name__ == "__main__":
