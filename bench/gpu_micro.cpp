@@ -25,6 +25,7 @@ const char* const kHelp =
     "  --seconds 120         no group of figures is begun after that\n"
     "  --output FILE         JSON, rewritten after every group\n"
     "  --steps 2000          of a kernel's loop\n"
+    "  --tiny                small shapes, a few steps: to see that it runs\n"
     "  --commit TEXT         what was built, for the record\n"
     "  --device 0 --help\n";
 
@@ -49,15 +50,15 @@ struct MicroFlags {
     double seconds = 120;
     std::string output, commit = "unknown";
     int device = 0, steps = 2000;
-    bool help = false;
+    bool tiny = false, help = false;
 };
 
 MicroFlags parse(const std::vector<std::string>& words) {
     MicroFlags flags;
     for (std::size_t i = 0; i < words.size(); ++i) {
         const std::string& flag = words[i];
-        if (flag == "--help") {
-            flags.help = true;
+        if (flag == "--help" || flag == "--tiny") {
+            (flag == "--help" ? flags.help : flags.tiny) = true;
             continue;
         }
         require(i + 1 < words.size(), "flag", flag, "is unknown, or needs a value; --help lists all");
@@ -123,8 +124,11 @@ int run(const MicroFlags& flags) {
     device::check(cudaSetDevice(flags.device), "cudaSetDevice");
     Json file{{"benchmark", "gpu_micro"}, {"machine", machine(flags.device, flags.commit)}, {"method", kMethod}};
     const OwnStream stream;
-    const Effort effort{
-        .stream = stream, .multiprocessors = file["machine"]["multiprocessors"].get<int>(), .steps = flags.steps};
+    const Effort effort{.stream = stream,
+                        .multiprocessors = file["machine"]["multiprocessors"].get<int>(),
+                        .steps = flags.tiny ? 5 : flags.steps,
+                        .samples = flags.tiny ? 1 : 7,
+                        .tiny = flags.tiny};
     file["groups_planned"] = std::size(kGroups);
     file["groups"] = 0;
     file["figures"] = Json::array();

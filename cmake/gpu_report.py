@@ -30,6 +30,7 @@ def main():
     parser.add_argument("--grid", choices=["short", "full"], help="rows to measure; default: by the time that is left")
     parser.add_argument("--jobs", type=int, default=0, help="compilers at once; default: one a core")
     parser.add_argument("--dry-run", action="store_true", help="everything up to the device: needs and builds nothing")
+    parser.add_argument("--emulated", help="folder of the programs that run on the emulated device, in place of a GPU")
     args = parser.parse_args()
 
     began = time.monotonic()
@@ -40,17 +41,19 @@ def main():
     build = pathlib.Path(args.build or SOURCE / "build" / "gpu_report")
     context = contexts.Context(source=SOURCE, build=build, out=out,
                                machine=machine.describe(SOURCE), grid=args.grid, jobs=args.jobs, dry_run=args.dry_run,
-                               deadline=began + args.seconds - RESERVE)
-    if not context.machine["gpu"] and not args.dry_run:
+                               deadline=began + args.seconds - RESERVE,
+                               emulated=pathlib.Path(args.emulated) if args.emulated else None)
+    if not context.machine["gpu"] and not args.dry_run and not args.emulated:
         sys.exit("gpu_report: nvidia-smi finds no GPU on this machine; --dry-run needs none")
 
-    report = {"machine": context.machine, "command": sys.argv[1:], "dry_run": args.dry_run, "stages": []}
+    report = {"machine": context.machine, "command": sys.argv[1:], "dry_run": args.dry_run,
+              "emulated": bool(args.emulated), "stages": []}
     for name in args.stages:
-        title, share, function = stages.STAGES[name]
+        title, share, _ = stages.STAGES[name]
         limit = (context.deadline - time.monotonic()) * share
         print(f"==== {title}: up to {max(limit, 0):.0f} s", flush=True)
         start = time.monotonic()
-        result = stages.run(function, context, limit)
+        result = stages.run(name, context, limit)
         result = {"name": name, "title": title, **result, "seconds": round(time.monotonic() - start, 1)}
         print(f"==== {title}: {result['status']}: {result['says']}", flush=True)
         report["stages"].append(result)

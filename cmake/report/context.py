@@ -4,7 +4,11 @@ import pathlib
 
 from report import build, process
 
-PROGRAMS = {"rondo_cuda_tests": "tests", "rondo_lane_gpu_tests": "tests/lane/kernels"}
+PROGRAMS = {"rondo_cuda_tests": "tests", "rondo_lane_gpu_tests": "tests/lane/kernels", "bench_cuda_rnn": "bench",
+            "bench_gpu_micro": "bench", "rondo": "bin"}
+# The same on the emulated device. cuDNN and compute-sanitizer have no such thing.
+EMULATED = {"rondo_cuda_tests": "rondo_lane_engine_tests", "rondo_lane_gpu_tests": "rondo_lane_tests",
+            "bench_gpu_micro": "rondo_emulated_micro", "rondo": "rondo_emulated"}
 
 
 @dataclasses.dataclass
@@ -17,6 +21,7 @@ class Context:
     jobs: int
     dry_run: bool
     deadline: float
+    emulated: pathlib.Path = None  # folder of the programs on the emulated device, which are built already
 
     def run(self, command, limit):
         command = [str(word) for word in command]
@@ -30,17 +35,16 @@ class Context:
 
     @property
     def has_program(self):
-        return build.can_build_program(self.source)
-
-    def rondo_program(self):
-        return self.build / "bin" / "rondo"
+        return self.emulated is not None or build.can_build_program(self.source)
 
     def build_targets(self, targets, limit):
+        if self.emulated:
+            return process.Ran(0, "")
         return self.run(["cmake", "--build", self.build, "--target", *targets, "--parallel",
                          self.jobs or self.machine["cores"]], limit)
 
     def program(self, name):
-        return self.build / PROGRAMS[name] / name
+        return self.emulated / EMULATED[name] if self.emulated else self.build / PROGRAMS[name] / name
 
 
 def told(ran, what):

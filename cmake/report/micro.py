@@ -15,8 +15,8 @@ def run(context, limit):
         return told(ran, "building bench_gpu_micro")
     left = min(end - time.monotonic(), SECONDS)
     result = context.out / FILE
-    ran = context.run([context.build / "bench" / "bench_gpu_micro", "--seconds", f"{left * 0.8:.0f}", "--output",
-                       result, "--commit", context.machine["commit"]], left)
+    ran = context.run([context.program("bench_gpu_micro"), "--seconds", f"{left * 0.8:.0f}", "--output",
+                       result, "--commit", context.machine["commit"], *(["--tiny"] if context.emulated else [])], left)
     if not result.exists():
         return told(ran, "the microbenchmarks")
     found = json.loads(result.read_text(encoding="utf-8"))

@@ -54,12 +54,19 @@ def junit(cases):
     return xml.tostring(root, encoding="unicode") + "\n"
 
 
+KINDS = {"dry": ", **dry run: nothing was run**", "gpu": "",
+         "emulated": ", **on an emulated device: nothing here is a time or a proof of a GPU**"}
+
+
+def kind_of(report):
+    return "dry" if report["dry_run"] else "emulated" if report["emulated"] else "gpu"
+
+
 def summary(report, missing, benchmark, plotted, out):
     machine = report["machine"]
     gpu = machine["gpu"] or {"name": "none"}
     lines = ["# Rondo on a GPU", "",
-             f"{machine['date']}, commit {machine['commit']}" + (", **dry run: nothing was run**" if report["dry_run"]
-                                                                 else ""), "",
+             f"{machine['date']}, commit {machine['commit']}" + KINDS[kind_of(report)], "",
              f"- GPU: {', '.join(f'{value} ({key})' if key != 'name' else value for key, value in gpu.items())}",
              f"- toolkit: {machine['toolkit']}; {'; '.join(machine.get('found', []))}",
              f"- host: {machine['host']}, {machine['cores']} cores", "",

@@ -20,7 +20,7 @@ def run(context, limit):
     left = end - time.monotonic()
     result = context.out / FILE
     ran = context.run([sys.executable, context.source / "bench" / "compare_pytorch.py", "--device", "cuda", "--program",
-                       context.build / "bench" / "bench_cuda_rnn", "--rounds", 2, "--limit", f"{left * 0.8:.0f}",
+                       context.program("bench_cuda_rnn"), "--rounds", 2, "--limit", f"{left * 0.8:.0f}",
                        "--output", result], left)
     if not result.exists():
         return told(ran, "compare_pytorch.py")

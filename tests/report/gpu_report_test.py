@@ -218,6 +218,7 @@ class GpuReport(unittest.TestCase):
             return process.Ran(0, "")
         machine = {"smi": None, "torch": "0"}
         given = types.SimpleNamespace(run=fake, machine=machine, source=SOURCE, build=self.root, out=self.root,
+                                      program=lambda name: self.root / name,
                                       dry_run=False, build_targets=lambda targets, limit: process.Ran(0, ""))
         self.assertEqual(pytorch.run(given, 100)["status"], "cut off")  # one of two rows
         self.assertIn("| 2 |", pytorch.table(self.root, output.cell)[-1])
