@@ -6,6 +6,8 @@
 #include <limits>
 #include <span>
 
+#include "rows/parity_rows.hpp"
+
 namespace rondo::bench {
 namespace {
 
@@ -57,7 +59,7 @@ double error_of(const std::vector<double>& out, const std::vector<double>& ref, 
     return worst;
 }
 
-constexpr std::array<const char*, 3> kNames{"y", "dx", "dparameters"};
+constexpr std::array<const char*, 7> kNames{"y", "dx", "dparameters", "hy", "cy", "dhx", "dcx"};
 using Errors = std::array<double, kNames.size()>;
 
 Json json_of(const Errors& errors) {
@@ -69,7 +71,15 @@ Json json_of(const Errors& errors) {
 template <class Side>
 Errors errors_of(Side& side, const RondoSide& reference, const Problem& problem) {
     side.run();
-    Errors errors{error_of(side.y(), reference.y(), problem), 0, 0};
+    Errors errors{};  // 0: the row has no such thing
+    errors[0] = error_of(side.y(), reference.y(), problem);
+    const auto all = [](std::size_t) { return true; };
+    for (int state = 0; problem.row.carried && state < (problem.row.cell == "lstm" ? 2 : 1); ++state) {
+        const auto s = static_cast<std::size_t>(state);
+        errors[3 + s] = error_of(side.final_state(state), reference.final_state(state), all);
+        if (problem.row.training)
+            errors[5 + s] = error_of(side.dinitial_state(state), reference.dinitial_state(state), all);
+    }
     if (!problem.row.training) return errors;
     errors[1] = error_of(side.dx(), reference.dx(), problem);
     errors[2] = error_of(side.dparameters(), reference.dparameters(), reference.plan());
@@ -82,7 +92,8 @@ Agreement agreement(const Device& device, Stream stream, const CudnnHandle& hand
                     const std::vector<cudnnRNNAlgo_t>& algorithms) {
     static const Device cpu = Device::cpu();  // its threads take longer to start than a small case to compute
     const Problem problem(row);
-    RondoSide reference(cpu, Stream{}, problem, Precision::f64());
+    const bool large = is_large(row);
+    RondoSide reference(large ? device : cpu, large ? stream : Stream{}, problem, Precision::f64());
     reference.run();
     RondoSide rondo(device, stream, problem, problem.stack.precision);
     const Errors ours = errors_of(rondo, reference, problem);

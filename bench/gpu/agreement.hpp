@@ -1,6 +1,7 @@
 #pragma once
-/// Whether both sides compute the same: y, dx and every gradient of the weights of each, beside those of the CPU backend
-/// in double, from the same numbers rounded to the row's type.
+/// Whether both sides compute the same: y, dx, every gradient of the weights, carried states and their gradients of
+/// each, beside those of the CPU backend in double (for large rows of the GPU's own f64), from the same numbers rounded
+/// to the row's type.
 #include "gpu/cudnn_side.hpp"
 #include "gpu/rondo_side.hpp"
 

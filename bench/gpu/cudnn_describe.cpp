@@ -42,6 +42,11 @@ Mode mode_of(const std::string& cell) {
     refuse("cell", cell, "cuDNN has lstm, gru, rnn_tanh, rnn_relu");
 }
 
+cudnnRNNBiasMode_t bias_mode(Biases biases) {
+    if (biases == Biases::none) return CUDNN_RNN_NO_BIAS;
+    return biases == Biases::one ? CUDNN_RNN_SINGLE_INP_BIAS : CUDNN_RNN_DOUBLE_BIAS;
+}
+
 std::int64_t elements_of(const TensorDescriptor& descriptor) {
     std::array<int, 4> extents{}, strides{};
     cudnnDataType_t type{};
@@ -60,24 +65,30 @@ void CudnnSide::describe() {
     const auto whole = [](std::int64_t n) { return static_cast<int>(n); };
     check(cudnnSetDropoutDescriptor(dropout_, handle_, 0, nullptr, 0, 0), "cudnnSetDropoutDescriptor");
     check(
-        cudnnSetRNNDescriptor_v8(rnn_, algorithm_, mode_of(row_.cell).mode, CUDNN_RNN_DOUBLE_BIAS,
+        cudnnSetRNNDescriptor_v8(rnn_, algorithm_, mode_of(row_.cell).mode, bias_mode(row_.biases),
                                  row_.directions == 2 ? CUDNN_BIDIRECTIONAL : CUDNN_UNIDIRECTIONAL, CUDNN_LINEAR_INPUT,
                                  data_type(storage_), data_type(precision.accumulate), math_type(precision),
-                                 whole(row_.input), whole(row_.hidden), whole(row_.hidden), whole(row_.layers),
+                                 whole(row_.input), whole(row_.hidden), whole(row_.width()), whole(row_.layers),
                                  dropout_, row_.ragged ? CUDNN_RNN_PADDED_IO_ENABLED : CUDNN_RNN_PADDED_IO_DISABLED),
         "cudnnSetRNNDescriptor_v8");
+    if (row_.cell_clip > 0)
+        check(cudnnRNNSetClip_v9(rnn_, CUDNN_RNN_CLIP_MINMAX, -row_.cell_clip, row_.cell_clip), "cudnnRNNSetClip_v9");
     const auto layout = row_.ragged ? CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_UNPACKED : CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED;
     double zero = 0;  // of any type
     check(cudnnSetRNNDataDescriptor(x_descriptor_, data_type(storage_), layout, whole(row_.steps), whole(row_.batch),
                                     whole(row_.input), host_lengths_.data(), &zero),
           "cudnnSetRNNDataDescriptor");
     check(cudnnSetRNNDataDescriptor(y_descriptor_, data_type(storage_), layout, whole(row_.steps), whole(row_.batch),
-                                    whole(row_.directions * row_.hidden), host_lengths_.data(), &zero),
+                                    whole(row_.directions * row_.width()), host_lengths_.data(), &zero),
           "cudnnSetRNNDataDescriptor");
-    const std::array<int, 3> extents{whole(row_.layers * row_.directions), whole(row_.batch), whole(row_.hidden)};
-    const std::array<int, 3> strides{extents[1] * extents[2], extents[2], 1};
-    check(cudnnSetTensorNdDescriptor(state_descriptor_, data_type(storage_), 3, extents.data(), strides.data()),
-          "cudnnSetTensorNdDescriptor");
+    const auto describe_state = [&](const TensorDescriptor& descriptor, std::int64_t width) {
+        const std::array<int, 3> extents{whole(row_.layers * row_.directions), whole(row_.batch), whole(width)};
+        const std::array<int, 3> strides{extents[1] * extents[2], extents[2], 1};
+        check(cudnnSetTensorNdDescriptor(descriptor, data_type(storage_), 3, extents.data(), strides.data()),
+              "cudnnSetTensorNdDescriptor");
+    };
+    describe_state(h_descriptor_, row_.width());
+    describe_state(c_descriptor_, row_.hidden);
     if (algorithm_ == CUDNN_RNN_ALGO_PERSIST_DYNAMIC)
         check(cudnnBuildRNNDynamic(handle_, rnn_, whole(row_.batch)), "cudnnBuildRNNDynamic");
 }
@@ -85,10 +96,11 @@ void CudnnSide::describe() {
 template <class Visit>
 void CudnnSide::for_each_block(Visit visit) const {
     const int gates = mode_of(row_.cell).gates;
-    const auto block = [&](const char* kind, const std::string& suffix, int gate, const TensorDescriptor& descriptor,
-                           const void* address) {
+    const auto block = [&](const char* kind, const std::string& suffix, int gate, int parts,
+                           const TensorDescriptor& descriptor, const void* address) {
+        require(address != nullptr, kind + suffix, "absent", "cuDNN must have this tensor as well");
         const ParameterInfo& tensor = plan_.parameter(kind + suffix);
-        const std::int64_t count = tensor.shape.size() / gates;
+        const std::int64_t count = tensor.shape.size() / parts;
         require(elements_of(descriptor) == count, tensor.name, elements_of(descriptor),
                 detail::concat("cuDNN's block must have ", count, " elements"));
         visit(tensor.offset + gate * count,
@@ -97,15 +109,21 @@ void CudnnSide::for_each_block(Visit visit) const {
     const TensorDescriptor matrix, bias;
     for (int layer = 0; layer < row_.layers; ++layer)
         for (int direction = 0; direction < row_.directions; ++direction)
-            for (int product = 0; product < 2 * gates; ++product) {  // those of x, then those of h
+            // Those of x, those of h, and the projection, which an LSTM has as its ninth.
+            for (int product = 0; product < 2 * gates + (row_.projection > 0 ? 1 : 0); ++product) {
                 void *matrix_at = nullptr, *bias_at = nullptr;
                 check(cudnnGetRNNWeightParams(handle_, rnn_, layer * row_.directions + direction, weight_bytes_,
                                               weights_.data(), product, matrix, &matrix_at, bias, &bias_at),
                       "cudnnGetRNNWeightParams");
                 const bool of_x = product < gates;
                 const std::string suffix = detail::concat("_l", layer, direction == 1 ? "_reverse" : "");
-                block(of_x ? "weight_ih" : "weight_hh", suffix, product % gates, matrix, matrix_at);
-                block(of_x ? "bias_ih" : "bias_hh", suffix, product % gates, bias, bias_at);
+                if (product == 2 * gates) {
+                    block("weight_hr", suffix, 0, 1, matrix, matrix_at);
+                    continue;
+                }
+                block(of_x ? "weight_ih" : "weight_hh", suffix, product % gates, gates, matrix, matrix_at);
+                if (row_.biases == Biases::two || (row_.biases == Biases::one && of_x))
+                    block(of_x ? "bias_ih" : "bias_hh", suffix, product % gates, gates, bias, bias_at);
             }
 }
 

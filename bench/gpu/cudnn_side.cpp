@@ -60,22 +60,41 @@ CudnnSide::CudnnSide(const Device& device, const CudnnHandle& handle, cudnnRNNAl
         dx_ = room(static_cast<std::size_t>(problem.x_count() * size_of(storage_)));
     }
     place_weights(problem);
+    if (row_.carried) carry_states(problem);
+}
+
+void CudnnSide::carry_states(const Problem& problem) {
+    const auto given = [&](const Draws& draws, std::int64_t count) {
+        const std::vector<std::byte> all = draws.make(storage_, count);
+        return put(all.data(), all.size());
+    };
+    const auto room = [&](std::int64_t count) { return model::DeviceBuffer(device_, count * size_of(storage_)); };
+    states_.hx = given(problem.h, problem.h_count());
+    states_.hy = room(problem.h_count());
+    states_.dhy = given(problem.dh, problem.h_count());
+    states_.dhx = room(problem.h_count());
+    if (row_.cell != "lstm") return;
+    states_.cx = given(problem.c, problem.c_count());
+    states_.cy = room(problem.c_count());
+    states_.dcy = given(problem.dc, problem.c_count());
+    states_.dcx = room(problem.c_count());
 }
 
 void CudnnSide::run() {
-    check(
-        cudnnRNNForward(handle_, rnn_, mode_, lengths_.as<std::int32_t>(), x_descriptor_, x_, y_descriptor_, y_.data(),
-                        state_descriptor_, nullptr, nullptr, state_descriptor_, nullptr, nullptr, weight_bytes_,
-                        weights_.data(), workspace_bytes_, workspace_.data(), reserve_bytes_, reserve_.data()),
-        "cudnnRNNForward");
+    check(cudnnRNNForward(handle_, rnn_, mode_, lengths_.as<std::int32_t>(), x_descriptor_, x_, y_descriptor_,
+                          y_.data(), h_descriptor_, states_.hx.data(), states_.hy.data(), c_descriptor_,
+                          states_.cx.data(), states_.cy.data(), weight_bytes_, weights_.data(), workspace_bytes_,
+                          workspace_.data(), reserve_bytes_, reserve_.data()),
+          "cudnnRNNForward");
     if (!row_.training) return;
     check(cudnnRNNBackwardData_v8(handle_, rnn_, lengths_.as<std::int32_t>(), y_descriptor_, y_.data(), dy_,
-                                  x_descriptor_, dx_.data(), state_descriptor_, nullptr, nullptr, nullptr,
-                                  state_descriptor_, nullptr, nullptr, nullptr, weight_bytes_, weights_.data(),
-                                  workspace_bytes_, workspace_.data(), reserve_bytes_, reserve_.data()),
+                                  x_descriptor_, dx_.data(), h_descriptor_, states_.hx.data(), states_.dhy.data(),
+                                  states_.dhx.data(), c_descriptor_, states_.cx.data(), states_.dcy.data(),
+                                  states_.dcx.data(), weight_bytes_, weights_.data(), workspace_bytes_,
+                                  workspace_.data(), reserve_bytes_, reserve_.data()),
           "cudnnRNNBackwardData_v8");
     check(cudnnRNNBackwardWeights_v8(handle_, rnn_, CUDNN_WGRAD_MODE_ADD, lengths_.as<std::int32_t>(), x_descriptor_,
-                                     x_, state_descriptor_, nullptr, y_descriptor_, y_.data(), weight_bytes_,
+                                     x_, h_descriptor_, states_.hx.data(), y_descriptor_, y_.data(), weight_bytes_,
                                      dweights_.data(), workspace_bytes_, workspace_.data(), reserve_bytes_,
                                      reserve_.data()),
           "cudnnRNNBackwardWeights_v8");

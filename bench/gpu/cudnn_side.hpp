@@ -27,9 +27,18 @@ public:
     std::vector<double> y() const { return values(y_); }
     std::vector<double> dx() const { return values(dx_); }
     std::vector<double> dparameters() const;  ///< where Rondo's lie
+    /// State 0 is h, 1 is c. Empty where none are carried.
+    std::vector<double> final_state(int state) const { return values(state == 0 ? states_.hy : states_.cy); }
+    std::vector<double> dinitial_state(int state) const { return values(state == 0 ? states_.dhx : states_.dcx); }
 
 private:
+    /// Null where none are carried, and c where the cell has none.
+    struct States {
+        model::DeviceBuffer hx, cx, hy, cy, dhy, dcy, dhx, dcx;
+    };
+
     void describe();
+    void carry_states(const Problem& problem);
     void place_weights(const Problem& problem);
     /// Calls visit(offset in Rondo's array, offset in cuDNN's, count), in elements, for each gate's block of a tensor.
     template <class Visit>
@@ -49,10 +58,11 @@ private:
     DropoutDescriptor dropout_;
     RnnDescriptor rnn_;
     RnnDataDescriptor x_descriptor_, y_descriptor_;
-    TensorDescriptor state_descriptor_;
+    TensorDescriptor h_descriptor_, c_descriptor_;
     std::size_t weight_bytes_ = 0, workspace_bytes_ = 0, reserve_bytes_ = 0;
     const void *x_, *dy_;
     model::DeviceBuffer lengths_, weights_, dweights_, workspace_, reserve_, y_, dx_;
+    States states_;
 };
 
 }  // namespace rondo::bench

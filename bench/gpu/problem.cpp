@@ -39,6 +39,10 @@ Problem::Problem(const Row& r)
               4 * r.layers * r.directions * r.hidden * (r.input + 3 * r.hidden + 2)),  // no cell has more
       x(storage, 1, 2, x_count()),
       dy(storage, 1, 3, y_count()),
+      h(storage, 1, 5, h_count()),
+      c(storage, 1, 6, c_count()),
+      dh(storage, 1, 7, h_count()),
+      dc(storage, 1, 8, c_count()),
       lengths(static_cast<std::size_t>(r.batch), r.steps) {
     std::mt19937 engine(4);
     for (std::size_t b = 1; row.ragged && b < lengths.size(); ++b)

@@ -24,10 +24,14 @@ struct Problem {
     Row row;
     StackSpec stack;
     DType storage;
-    Draws weights, x, dy;               ///< weights in ±1/sqrt(H), the others in ±1
+    Draws weights, x, dy;  ///< weights in ±1/sqrt(H), the others in ±1
+    Draws h, c, dh, dc;    ///< initial states and gradients of the final ones, of all layers and directions
     std::vector<std::int64_t> lengths;  ///< of every row; ragged ones lie in [1,T], the first is T
 
     std::int64_t x_count() const { return row.steps * row.batch * row.input; }
+    std::int64_t loops() const { return row.layers * row.directions; }
+    std::int64_t h_count() const { return loops() * row.batch * row.width(); }
+    std::int64_t c_count() const { return loops() * row.batch * row.hidden; }
     std::int64_t y_count() const { return row.steps * row.batch * stack.output(); }
 };
 

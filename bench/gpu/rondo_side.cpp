@@ -1,5 +1,7 @@
 #include "gpu/rondo_side.hpp"
 
+#include <array>
+
 #include "rondo/convert.hpp"
 
 namespace rondo::bench {
@@ -40,6 +42,7 @@ RondoSide::RondoSide(Device device, Stream stream, const Problem& problem, Preci
     forward_.y = {y_.data(), storage, y_shape};
     forward_.reserve = reserve_.data();
     forward_.workspace = workspace_.data();
+    if (problem.row.carried) carry_states(problem);
     rnn_.prepare(forward_.parameters, prepared_.data(), stream_);
     if (!problem.row.training) return;
 
@@ -57,6 +60,52 @@ RondoSide::RondoSide(Device device, Stream stream, const Problem& problem, Preci
     backward_.accumulate = true;  // as cuDNN does
     backward_.reserve = forward_.reserve;
     backward_.workspace = forward_.workspace;
+}
+
+DType RondoSide::state_type(int state) const {
+    const Precision& precision = plan_.spec.precision;
+    return state == 0 ? precision.storage : precision.state;
+}
+
+void RondoSide::carry_states(const Problem& problem) {
+    std::array<std::int64_t, 2> at{};  // elements of h and of c given so far
+    for (const StateInfo& state : plan_.states) {
+        const DType type = state_type(state.index);
+        const Shape shape{problem.row.batch, state.width};
+        const std::int64_t count = shape.size(), bytes = count * size_of(type);
+        std::int64_t& first = at[static_cast<std::size_t>(state.index)];
+        const auto part = [&](const Draws& draws) {
+            const std::vector<std::byte> all = draws.make(type, first + count);
+            return put(all.data() + first * size_of(type), static_cast<std::size_t>(bytes));
+        };
+        const auto poisoned = [&] {
+            return put(std::vector<std::byte>(static_cast<std::size_t>(bytes), std::byte{0xFF}));
+        };
+        const bool of_h = state.index == 0;
+        initial_.push_back(part(of_h ? problem.h : problem.c));
+        final_.push_back(poisoned());
+        dfinal_.push_back(part(of_h ? problem.dh : problem.dc));
+        dinitial_.push_back(poisoned());
+        initial_views_.emplace_back(initial_.back().data(), type, shape);
+        final_views_.emplace_back(final_.back().data(), type, shape);
+        dfinal_views_.emplace_back(dfinal_.back().data(), type, shape);
+        dinitial_views_.emplace_back(dinitial_.back().data(), type, shape);
+        first += count;
+    }
+    forward_.states = backward_.states = initial_views_;
+    forward_.final_states = final_views_;
+    backward_.dfinal_states = dfinal_views_;
+    backward_.dstates = dinitial_views_;
+}
+
+std::vector<double> RondoSide::values_of(const States& states, int state) const {
+    std::vector<double> all;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        if (plan_.states[i].index != state) continue;
+        const std::vector<double> one = values(states[i], state_type(state));
+        all.insert(all.end(), one.begin(), one.end());
+    }
+    return all;
 }
 
 void RondoSide::run() {

@@ -25,10 +25,18 @@ public:
     std::vector<double> dparameters() const { return values(dparameters_, plan_.spec.precision.accumulate); }
     /// Of x and dy, which the other side reads as well.
     std::size_t shared_bytes() const { return static_cast<std::size_t>(x_.bytes() + dy_.bytes()); }
+    /// State 0 is h, 1 is c: all layers and directions in order. Empty where none are carried.
+    std::vector<double> final_state(int state) const { return values_of(final_, state); }
+    std::vector<double> dinitial_state(int state) const { return values_of(dinitial_, state); }
     const void* device_x() const { return x_.data(); }
     const void* device_dy() const { return dy_.data(); }
 
 private:
+    using States = std::vector<model::DeviceBuffer>;  ///< in the order of Plan::states
+
+    void carry_states(const Problem& problem);
+    DType state_type(int state) const;
+    std::vector<double> values_of(const States& states, int state) const;
     model::DeviceBuffer put(const void* data, std::size_t bytes);
     model::DeviceBuffer put(const std::vector<std::byte>& data) { return put(data.data(), data.size()); }
     std::vector<double> values(const model::DeviceBuffer& buffer, DType type) const;
@@ -38,6 +46,9 @@ private:
     Rnn rnn_;
     Plan plan_;
     model::DeviceBuffer parameters_, dparameters_, prepared_, reserve_, workspace_, x_, y_, dx_, dy_, lengths_;
+    States initial_, final_, dfinal_, dinitial_;
+    std::vector<ConstView> initial_views_, dfinal_views_;
+    std::vector<View> final_views_, dinitial_views_;
     ForwardArgs forward_;
     BackwardArgs backward_;
 };

@@ -1,5 +1,5 @@
-// How many clusters run at once, one block a multiprocessor: by CUDA's word, and by launching more than fit, each of which
-// notes when it began and ended.
+// How many clusters run at once, one block a multiprocessor: by CUDA's word, and by launching more than fit, each of
+// which notes when it began and ended.
 //   times [clusters][2] out: nanoseconds; both at least 1
 #include "device/cluster.cuh"
 #include "micro/clusters.hpp"

@@ -1,5 +1,5 @@
 // Every multiprocessor streams its own share of the weights out of L2 into shared memory, again and again: what a step
-// pays for weights that do not fit registers and shared memory. Bulk copies, which pass L1 by, kStages of them under way.
+// pays for weights that do not fit registers and shared memory. Bulk copies, which pass L1 by, kStages of them at once.
 //   weights [blocks][chunks][kChunk] in     told [blocks] out
 #include "device/bulk_copy.cuh"
 #include "micro/clusters.hpp"

@@ -1,6 +1,6 @@
-// Blocks that exchange h through global memory, that is, through L2: what the `grid` policy does in each step, without the
-// product and the gates. Three ways: words that carry the step as a tag; plain words and a flag a block; a barrier of the
-// whole grid and nothing else.
+// Blocks that exchange h through global memory, that is, through L2: what the `grid` policy does in each step, without
+// the product and the gates. Three ways: words that carry the step as a tag; plain words and a flag a block; a barrier of
+// the whole grid and nothing else.
 //   words [2][count], flags [blocks], arrived: zero before the launch     told [blocks] out
 //   a step: each block writes its share of the words and waits until it has read all; one barrier of the block
 #include "device/grid_barrier.cuh"
@@ -30,8 +30,8 @@ RONDO_DEVICE std::uint64_t word_at(unsigned t, unsigned index) {
     return static_cast<std::uint64_t>(t) << 32 | (t * 2654435761u + index);
 }
 
-/// Adds up the low halves of the words [from, from + kThreads, ...), kAtOnce of them, once all carry the tag t. Those that
-/// are missing are asked for together, then the first of them until it comes: the rest will have come by then, mostly.
+/// Adds up the low halves of the words [from, from + kThreads, ...), kAtOnce of them, once all carry the tag t. Those
+/// that are missing are asked for together, then the first of them until it comes: the rest will have come by then, mostly.
 template <int kAtOnce>
 RONDO_DEVICE bool read_tagged(const std::uint64_t* from, unsigned t, unsigned long long& sum) {
     std::uint64_t got[kAtOnce] = {};

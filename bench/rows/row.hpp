@@ -15,11 +15,16 @@ struct Row {
     bool training = true;                                        ///< forward and backward; else a forward for inference
     DirectionOrder direction_order = DirectionOrder::automatic;  ///< of Rondo
     LayerOrder layer_order = LayerOrder::automatic;              ///< likewise
-    bool dynamic = false;  ///< also against the algorithm that cuDNN compiles at run time, which takes seconds
+    Biases biases = Biases::two;
+    std::int64_t projection = 0;  ///< lstm
+    double cell_clip = 0;         ///< lstm
+    bool carried = false;         ///< initial states are given, final ones and the gradients of both are asked for
+    bool dynamic = false;         ///< also against the algorithm that cuDNN compiles at run time, which takes seconds
     friend bool operator==(const Row&, const Row&) = default;
 
     std::string_view pass() const { return training ? "training" : "inference"; }
-    /// "lstm/bf16/H256/I256/B32/T256/L1/D1/training", and "/ragged", "/directions=batched", "/layers=wavefront"
+    std::int64_t width() const { return projection > 0 ? projection : hidden; }  ///< of h
+    /// "lstm/bf16/H256/I256/B32/T256/L1/D1/training", and "/ragged" and the like where a row is of that kind
     std::string name() const;
 
     StackSpec stack() const;

@@ -7,8 +7,9 @@ from report import build, googletest, micro, pytorch, sanitizers, training
 from report.context import told
 
 MISSING = [
-    "parity with cuDNN of projection, cell clip, other biases, carried states",
-    "large shapes against the GPU's own f64 steps",
+    "large shapes with a projection, a cell clip, fewer biases or carried states",
+    "rnn_relu and a clipped cell in tf32, f16 and bf16, where two right programs fall on different sides of the kink",
+    "parity with PERSIST_DYNAMIC, which is compiled for every case",
 ]
 
 TESTS = ["rondo_cuda_tests", "rondo_lane_gpu_tests"]

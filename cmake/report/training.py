@@ -148,8 +148,8 @@ def table(report):
         return []
     lines = ["", "## Training end to end", "",
              "`rondo train --device cuda`: the README's character model on Rondo's sources, and 650 x 2 over a "
-             "synthetic text of 10,000 kinds of words (T = 35, B = 20). Memory: by how much the GPU's used memory rose, "
-             "context included.",
+             "synthetic text of 10,000 kinds of words (T = 35, B = 20). Memory: by how much the GPU's used memory "
+             "rose, context included.",
              "", "| model | dtype | Rondo tokens/s | spread | memory | PyTorch tokens/s | spread | memory | ratio |",
              "|---|---|---|---|---|---|---|---|---|"]
     for entry in runs:

@@ -60,6 +60,14 @@ TEST(BenchParity, EveryKindOfCaseAndTheSameOnesEveryTime) {
         EXPECT_NO_THROW(validate(row.stack())) << row.name();
         kinds.insert(detail::concat(row.cell, row.dtype, row.layers, row.directions, row.ragged, row.training));
     }
+    const auto count = [&](auto is) { return std::count_if(rows.begin(), rows.end(), is); };
+    EXPECT_EQ(count(is_large), 16);
+    EXPECT_GT(count([](const Row& row) { return row.projection > 0 && row.carried && row.training; }), 10);
+    EXPECT_GT(count([](const Row& row) { return row.cell_clip > 0 && row.training; }), 10);
+    EXPECT_GT(count([](const Row& row) { return row.biases == Biases::one; }), 50);
+    EXPECT_GT(count([](const Row& row) { return row.biases == Biases::none; }), 50);
+    EXPECT_EQ(Row({.projection = 3, .cell_clip = 0.5, .carried = true}).name(),
+              "lstm/bf16/H256/I256/B32/T256/L1/D1/training/P3/clip0.5/carried");
     EXPECT_EQ(kinds.size(), (4u * 2 + 3u * 3) * 3 * 2 * 2 * 2);  // rnn_relu in f64 and f32 alone
 }
 

@@ -1,5 +1,5 @@
-/// The kernels of the microbenchmarks: what they pass around arrives, whole and in time. Nothing else can be seen of them
-/// here, and a kernel that moves the wrong bytes measures the wrong thing.
+/// The kernels of the microbenchmarks: what they pass around arrives, whole and in time. Nothing else can be seen of
+/// them here, and a kernel that moves the wrong bytes measures the wrong thing.
 #include <gtest/gtest.h>
 
 #include "device/ordered.cuh"
