@@ -59,6 +59,9 @@ struct SoftmaxRow {
     double maximum, sum;
 };
 
+/// Keys that attention looks at together.
+inline constexpr std::int64_t kAttentionKeys = 64;
+
 /// The functions of cell/math.hpp, for tests.
 enum class Elementary { exp, tanh, sigmoid, log };
 
@@ -76,6 +79,10 @@ struct Functions {
     const CellTable* cells;
     /// out[classes] = factor·softmax(x), where out is not null; it may be x.
     SoftmaxRow (*softmax_row)(const void* x, void* out, std::int64_t classes, double factor);
+    // Of one row and head: isa/attention.hpp.
+    void (*attention_forward)(const Attention& attention, std::int64_t pair, std::byte* scratch);
+    void (*attention_backward)(const Attention& attention, std::int64_t pair, std::byte* scratch);
+    void (*attention_weights)(const Attention& attention, void* weights, std::int64_t pair, std::byte* scratch);
 };
 
 struct Table {
