@@ -3,22 +3,13 @@
 //   pass 2: the shares, in order (there is none where one share does)
 //   x [M,N], rows `stride` apart   sums [N] in C   partial [shares,N] in C
 //   traffic: S bytes an element once; memory-bound; deterministic (how rows are shared depends on M and N alone)
-#include <algorithm>
-
-#include "elements.cuh"
 #include "rows.hpp"
+#include "shares.cuh"
 
 namespace rondo::kernels {
 namespace {
 
 constexpr int kColumns = 32, kRows = 8;  // of a block
-constexpr std::int64_t kMostShares = 64, kRowsOfShare = 64;
-
-/// As many shares as the rows are worth and the scratch holds.
-std::int64_t shares_of(std::int64_t rows, std::int64_t bytes_of_share, std::int64_t scratch_bytes) {
-    const std::int64_t most = std::min(kMostShares, scratch_bytes / bytes_of_share);
-    return std::clamp<std::int64_t>(device::ceil_div(rows, kRowsOfShare), 1, std::max<std::int64_t>(most, 1));
-}
 
 }  // namespace
 
@@ -44,16 +35,6 @@ __global__ void __launch_bounds__(kColumns* kRows)
     *out = accumulate ? *out + sum : sum;
 }
 
-template <class C>
-__global__ void __launch_bounds__(kThreads)
-    sum_of_shares(C* sums, const C* partial, std::int64_t shares, std::int64_t cols, bool accumulate) {
-    const std::int64_t column = global_thread();
-    if (column >= cols) return;
-    C sum = 0;
-    for (std::int64_t share = 0; share < shares; ++share) sum += partial[share * cols + column];
-    sums[column] = accumulate ? sums[column] + sum : sum;
-}
-
 void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols, std::int64_t stride,
                  bool accumulate, void* scratch, std::int64_t scratch_bytes, cudaStream_t stream) {
     if (cols == 0) return;
@@ -67,11 +48,7 @@ void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std:
                        column_shares<S>, partial, static_cast<const S*>(x), rows, cols, stride,
                        device::ceil_div(rows, shares), accumulate && shares == 1);
         if (shares == 1) return;
-        device::launch({.kernel = "sum_of_shares",
-                        .grid = device::blocks_for(cols, kThreads),
-                        .block = kThreads,
-                        .stream = stream},
-                       sum_of_shares<C>, static_cast<C*>(sums), partial, shares, cols, accumulate);
+        launch_sum_of_shares(static_cast<C*>(sums), partial, shares, cols, cols, accumulate, stream);
     });
 }
 

@@ -109,6 +109,15 @@ public:
     void plan_update(const UpdatePlan& plan, Stream stream) override;
     void update(const Update& update, Stream stream) override;
 
+    void map_rows(const RowMap& map, Stream stream) override;
+    void sum_rows(const RowSums& sums, Stream stream) override;
+    void pool_forward(const Pool& pool, Stream stream) override;
+    void pool_backward(const Pool& pool, Stream stream) override;
+    void activation_forward(const Activation& activation, Stream stream) override;
+    void activation_backward(const Activation& activation, Stream stream) override;
+    void layer_norm_forward(const LayerNorm& norm, Stream stream) override;
+    void layer_norm_backward(const LayerNorm& norm, Stream stream) override;
+
 private:
     struct Recurrent;  // one product of a time loop
     template <class Step, class Make>

@@ -1,51 +1,14 @@
 /// What stands around the time loop, on the GPU: against plain sums in double, from the same rounded inputs, and in f32
 /// and f64 against the CPU. Extents are odd, rows are strided, and guard bands tell what is written outside.
+#include "cuda/operations.hpp"
+
 #include <algorithm>
 #include <cmath>
-
-#include "cuda/on_gpu.hpp"
-#include "support/guarded.hpp"
-#include "support/naive.hpp"
-#include "support/random.hpp"
 
 namespace rondo::test {
 namespace {
 
-constexpr Stream kStream{};
-constexpr DType kTypes[] = {DType::f64, DType::f32, DType::f16, DType::bf16};
-
-class CudaOperationsGpu : public GpuTest {
-protected:
-    Guarded make(DType type, std::int64_t size, Alignment alignment = Alignment::cache_line) const {
-        return Guarded(device(), type, size, alignment);
-    }
-    Guarded put(DType type, const Tensor& values, Alignment alignment = Alignment::cache_line) const {
-        Guarded memory = make(type, static_cast<std::int64_t>(values.size()), alignment);
-        memory.put(values);
-        return memory;
-    }
-    /// i32 values in device memory; two to an element.
-    Guarded put_ids(const std::vector<std::int32_t>& ids) const {
-        Guarded memory = make(DType::i64, static_cast<std::int64_t>(ids.size() + 1) / 2);
-        device().backend().upload(memory.data(), ids.data(), ids.size() * sizeof(std::int32_t), kStream);
-        return memory;
-    }
-    Guarded put_doubles(const Tensor& values) const { return put(DType::f64, values); }
-
-    /// Largest |out - expected| in units of the type's roundoff times the largest expected.
-    static void expect_close(const Tensor& out, const Tensor& expected, DType type, double units,
-                             const std::string& what) {
-        ASSERT_EQ(out.size(), expected.size()) << what;
-        double error = 0, largest = 0;
-        for (std::size_t i = 0; i < out.size(); ++i) {
-            const double e = std::abs(out[i] - expected[i]);
-            ASSERT_TRUE(std::isfinite(e)) << what << " [" << i << "] is " << out[i] << ", not " << expected[i];
-            error = std::max(error, e);
-            largest = std::max(largest, std::abs(expected[i]));
-        }
-        EXPECT_LE(error, units * unit_roundoff(type) * largest) << what << " in " << type;
-    }
-};
+class CudaOperationsGpu : public OperationsTest {};
 
 TEST_F(CudaOperationsGpu, ProductsOfEveryKind) {
     Random random(1);

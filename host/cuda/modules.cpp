@@ -1,0 +1,92 @@
+/// The operations of modules around the recurrent stacks (scheduler/module_ops.hpp).
+#include "cuda/cuda_backend.hpp"
+#include "feed_forward.hpp"
+#include "sequence.hpp"
+
+namespace rondo {
+namespace {
+
+kernels::PoolArrays arrays_of(const Pool& p) {
+    using Kind = kernels::PoolArrays::Kind;
+    const Kind kind = p.kind == PoolSpec::Kind::last   ? Kind::last
+                      : p.kind == PoolSpec::Kind::mean ? Kind::mean
+                                                       : Kind::max;
+    return {kind, p.dtype, p.steps, p.batch, p.width, p.lengths, p.x, p.y, p.chosen, p.dy, p.dx};
+}
+
+kernels::ActivationArrays arrays_of(const Activation& a) {
+    using Kind = kernels::ActivationArrays::Kind;
+    Kind kind = Kind::tanh;
+    switch (a.kind) {
+        case ActivationSpec::Kind::tanh:
+            kind = Kind::tanh;
+            break;
+        case ActivationSpec::Kind::sigmoid:
+            kind = Kind::sigmoid;
+            break;
+        case ActivationSpec::Kind::relu:
+            kind = Kind::relu;
+            break;
+        case ActivationSpec::Kind::gelu:
+            kind = Kind::gelu;
+            break;
+    }
+    return {kind, a.dtype, a.count, a.x, a.y, a.dy, a.dx};
+}
+
+kernels::LayerNormArrays arrays_of(const LayerNorm& n) {
+    return {n.dtype, n.rows,  n.cols, n.epsilon, n.x,     n.gain,  n.bias,      n.y,
+            n.mean,  n.scale, n.dy,   n.dx,      n.dgain, n.dbias, n.accumulate};
+}
+
+}  // namespace
+
+void CudaBackend::map_rows(const RowMap& m, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::map_rows(
+        {m.dtype, m.rows, m.cols, m.to, m.to_stride, m.from_dtype, m.from, m.from_stride, m.divide, m.modulo, m.add},
+        cuda::handle_of(stream));
+}
+
+void CudaBackend::sum_rows(const RowSums& s, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::sum_rows(
+        {s.to_dtype, s.to, s.dtype, s.from, s.from_stride, s.groups, s.group_step, s.items, s.item_step, s.cols, s.add},
+        cuda::handle_of(stream));
+}
+
+void CudaBackend::pool_forward(const Pool& p, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::pool_forward(arrays_of(p), cuda::handle_of(stream));
+}
+
+void CudaBackend::pool_backward(const Pool& p, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::pool_backward(arrays_of(p), cuda::handle_of(stream));
+}
+
+void CudaBackend::activation_forward(const Activation& a, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::activation_forward(arrays_of(a), cuda::handle_of(stream));
+}
+
+void CudaBackend::activation_backward(const Activation& a, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::activation_backward(arrays_of(a), cuda::handle_of(stream));
+}
+
+void CudaBackend::layer_norm_forward(const LayerNorm& n, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::layer_norm_forward(arrays_of(n), cuda::handle_of(stream));
+}
+
+void CudaBackend::layer_norm_backward(const LayerNorm& n, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    const cuda::StreamMemory& memory = memory_of(stream);
+    // First, since dx may lie where dy does.
+    kernels::layer_norm_parameters_backward(arrays_of(n), memory.scratch.data(),
+                                            static_cast<std::int64_t>(memory.scratch.bytes()), memory.stream);
+    if (n.dx) kernels::layer_norm_backward(arrays_of(n), memory.stream);
+}
+
+}  // namespace rondo

@@ -1,0 +1,249 @@
+/// Rows copied, summed and pooled, activations and layer normalisation on the GPU, in every type.
+#include "cuda/bench.hpp"
+
+namespace rondo::test {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+class CudaModulesGpu : public OperationsTest {
+protected:
+    /// What `run` returns of both devices, within `units` of the type's roundoff and the largest value.
+    template <class Run>
+    void compare(DType type, double units, const std::string& what, const Run& run) {
+        Bench gpu(device(), type), cpu(Device::cpu(1), DType::f64);
+        const std::vector<Tensor> out = run(gpu), expected = run(cpu);
+        for (std::size_t i = 0; i < out.size(); ++i)
+            expect_close(out[i], expected[i], type, units, detail::concat(what, ": ", i));
+        EXPECT_TRUE(gpu.intact()) << what << " " << type;
+    }
+};
+
+TEST_F(CudaModulesGpu, MapsRows) {
+    struct Map {
+        std::int64_t rows, from_rows, divide;
+    };
+    Random random(21);
+    for (const DType type : kTypes)
+        for (const auto& [rows, from_rows, divide] : {Map{1, 1, 1}, Map{17, 17, 1}, Map{130, 3, 1}, Map{65, 13, 5}})
+            for (const std::int64_t cols : {1, 8, 65})
+                for (const std::int64_t more : {0, 3, 8})  // of a stride
+                    for (const bool add : {false, true})
+                        for (const bool from_sums : {false, true}) {
+                            const Tensor from = rounded(from_sums ? accumulator_of(type) : type,
+                                                        random.uniforms(from_rows * (cols + more))),
+                                         to = rounded(type, random.uniforms(rows * (cols + more)));
+                            compare(type, add ? 1 : (from_sums ? 1 : 0), "rows", [&](Bench& b) {
+                                RowMap m;
+                                m.dtype = b.type;
+                                m.rows = rows;
+                                m.cols = cols;
+                                m.to = b.put(to, more == 3 ? Alignment::element : Alignment::cache_line);
+                                m.to_stride = cols + more;
+                                m.from_dtype = from_sums ? b.sum_type : b.type;
+                                m.from = b.put_as(m.from_dtype, from);
+                                m.from_stride = cols + more;
+                                m.divide = divide;
+                                m.modulo = from_rows;
+                                m.add = add;
+                                b.backend().map_rows(m, kStream);
+                                return std::vector<Tensor>{b.get(m.to)};
+                            });
+                        }
+}
+
+TEST_F(CudaModulesGpu, SumsRows) {
+    struct Sums {
+        std::int64_t groups, group_step, items, item_step;
+    };
+    Random random(22);
+    for (const DType type : kTypes)
+        for (const Sums& s : {Sums{1, 1, 1, 1}, Sums{3, 1, 17, 3}, Sums{65, 2, 2, 1}, Sums{5, 1, 0, 5}})
+            for (const std::int64_t cols : {1, 8, 33})
+                for (const std::int64_t more : {0, 3})
+                    for (const bool add : {false, true})
+                        for (const bool to_sums : {false, true}) {
+                            const std::int64_t rows = (s.groups - 1) * s.group_step + s.items * s.item_step + 1;
+                            const Tensor from = rounded(type, random.uniforms(rows * (cols + more))),
+                                         to = rounded(type, random.uniforms(s.groups * cols));
+                            const auto run = [&](Bench& b) {
+                                RowSums r;
+                                r.to_dtype = to_sums ? b.sum_type : b.type;
+                                r.to = b.put_as(r.to_dtype, to);
+                                r.dtype = b.type;
+                                r.from = b.put(from);
+                                r.from_stride = cols + more;
+                                r.groups = s.groups;
+                                r.group_step = s.group_step;
+                                r.items = s.items;
+                                r.item_step = s.item_step;
+                                r.cols = cols;
+                                r.add = add;
+                                b.backend().sum_rows(r, kStream);
+                                return std::vector<Tensor>{b.get(r.to)};
+                            };
+                            Bench gpu(device(), type), cpu(Device::cpu(1), DType::f64);
+                            expect_close(run(gpu)[0], run(cpu)[0], to_sums ? gpu.sum_type : type, 20, "sums of rows");
+                            EXPECT_TRUE(gpu.intact());
+                        }
+}
+
+TEST_F(CudaModulesGpu, PoolsValidSteps) {
+    Random random(23);
+    for (const DType type : kTypes)
+        for (const auto kind : {PoolSpec::Kind::last, PoolSpec::Kind::mean, PoolSpec::Kind::max})
+            for (const std::int64_t steps : {1, 17})
+                for (const std::int64_t width : {1, 8, 65})
+                    for (const bool ragged : {false, true}) {
+                        constexpr std::int64_t kBatch = 3;
+                        const std::vector<std::int64_t> lengths =
+                            ragged ? std::vector<std::int64_t>{0, 1, steps} : std::vector<std::int64_t>{};
+                        Tensor x = rounded(type, random.uniforms(steps * kBatch * width));
+                        for (double& v : x) v = std::round(8 * v) / 8;  // equals, of which the first counts
+                        for (std::size_t i = 0; i < x.size() && ragged; ++i) {
+                            const auto row = static_cast<std::int64_t>(i) / width;
+                            if (row / kBatch >= lengths[static_cast<std::size_t>(row % kBatch)]) x[i] = kNan;
+                        }
+                        const Tensor dy = rounded(type, random.uniforms(kBatch * width));
+                        std::vector<std::byte> chosen[2];
+                        int device = 0;
+                        compare(type, kind == PoolSpec::Kind::mean ? 16 : 0, "pool", [&](Bench& b) {
+                            Pool p;
+                            p.kind = kind;
+                            p.dtype = b.type;
+                            p.steps = steps;
+                            p.batch = kBatch;
+                            p.width = width;
+                            p.lengths = b.lengths(lengths);
+                            p.x = b.put(x);
+                            p.y = b.make(kBatch * width);
+                            if (kind == PoolSpec::Kind::max)
+                                p.chosen = b.ids(std::vector<std::int32_t>(kBatch * static_cast<std::size_t>(width)));
+                            b.backend().pool_forward(p, kStream);
+                            Pool back = p;
+                            back.x = nullptr;
+                            back.y = nullptr;
+                            back.dy = b.put(dy);
+                            back.dx = b.make(steps * kBatch * width);
+                            b.backend().pool_backward(back, kStream);
+                            if (p.chosen) chosen[device++] = b.bytes(p.chosen);
+                            return std::vector<Tensor>{b.get(p.y), b.get(back.dx)};
+                        });
+                        EXPECT_EQ(chosen[0], chosen[1]);
+                    }
+}
+
+TEST_F(CudaModulesGpu, PoolsKeepNan) {
+    Bench b(device(), DType::f32);
+    Pool p;
+    p.kind = PoolSpec::Kind::max;
+    p.steps = 3;
+    p.batch = 1;
+    p.width = 2;
+    p.x = b.put({1, 4, kNan, 5, 7, 2});
+    p.y = b.make(2);
+    b.backend().pool_forward(p, kStream);
+    EXPECT_TRUE(std::isnan(b.get(p.y)[0]));
+    EXPECT_EQ(b.get(p.y)[1], 5);
+}
+
+TEST_F(CudaModulesGpu, Activations) {
+    using Kind = ActivationSpec::Kind;
+    Random random(24);
+    for (const DType type : kTypes)
+        for (const Kind kind : {Kind::tanh, Kind::sigmoid, Kind::relu, Kind::gelu})
+            for (const std::int64_t count : {1, 3, 130, 4096})
+                for (const bool in_place : {false, true}) {
+                    Tensor values = random.uniforms(count, 6);
+                    values[0] = 0;
+                    const Tensor x = rounded(type, values), dy = rounded(type, random.uniforms(count));
+                    compare(type, 16, "activation", [&](Bench& b) {
+                        Activation a;
+                        a.kind = kind;
+                        a.dtype = b.type;
+                        a.count = count;
+                        void *const in = b.put(x), *const d = b.put(dy);
+                        a.x = in;
+                        a.dy = d;
+                        a.dx = in_place ? d : b.make(count);
+                        b.backend().activation_backward(a, kStream);
+                        a.y = in_place ? in : b.make(count);
+                        b.backend().activation_forward(a, kStream);
+                        return std::vector<Tensor>{b.get(a.y), b.get(a.dx)};
+                    });
+                }
+    Bench b(device(), DType::f32);
+    Activation a;
+    a.kind = Kind::relu;
+    a.count = 1;
+    a.x = b.put({kNan});
+    a.y = b.make(1);
+    b.backend().activation_forward(a, kStream);
+    EXPECT_TRUE(std::isnan(b.get(a.y)[0]));
+}
+
+TEST_F(CudaModulesGpu, LayerNorm) {
+    struct Extents {
+        std::int64_t rows, cols;
+    };
+    Random random(25);
+    for (const DType type : kTypes)
+        for (const auto& [rows, cols] :
+             {Extents{1, 1}, Extents{3, 17}, Extents{65, 3}, Extents{200, 40}, Extents{2, 1025}, Extents{3, 1280}})
+            for (const bool accumulate : {false, true})
+                for (const bool in_place : {false, true}) {
+                    Tensor values = random.uniforms(rows * cols);
+                    for (double& v : values) v += 3;  // a mean that is not small
+                    const Tensor x = rounded(type, values), dy = rounded(type, random.uniforms(rows * cols)),
+                                 gain = rounded(DType::f32, random.uniforms(cols)),
+                                 bias = rounded(DType::f32, random.uniforms(cols));
+                    const auto run = [&](Bench& b) {
+                        LayerNorm n;
+                        n.dtype = b.type;
+                        n.rows = rows;
+                        n.cols = cols;
+                        n.epsilon = 1e-3;
+                        n.x = b.put(x);
+                        n.gain = b.put_sums(gain);
+                        n.bias = b.put_sums(bias);
+                        n.y = b.make(rows * cols);
+                        n.mean = b.make_sums(rows);
+                        n.scale = b.make_sums(rows);
+                        b.backend().layer_norm_forward(n, kStream);
+                        void* const d = b.put(dy);
+                        n.dy = d;
+                        n.dx = in_place ? d : b.make(rows * cols);
+                        n.dgain = accumulate ? b.put_sums(gain) : b.make_sums(cols);
+                        n.dbias = accumulate ? b.put_sums(bias) : b.make_sums(cols);
+                        n.accumulate = accumulate;
+                        b.backend().layer_norm_backward(n, kStream);
+                        std::vector<Tensor> all{b.get(n.y), b.get(n.dx)};
+                        for (const void* p : {n.mean, n.scale, n.dgain, n.dbias}) all.push_back(b.get(p));
+                        if (!in_place) {  // without dx
+                            n.dx = nullptr;
+                            n.accumulate = false;
+                            b.backend().layer_norm_backward(n, kStream);
+                            all.push_back(b.get(n.dgain));
+                        }
+                        return all;
+                    };
+                    Bench gpu(device(), type), cpu(Device::cpu(1), DType::f64);
+                    const std::vector<Tensor> out = run(gpu), expected = run(cpu);
+                    // A row of one column has no variance: its gradient is what rounding leaves of 0.
+                    for (std::size_t i = 0; i < out.size(); ++i) {
+                        const bool sums = i >= 2;
+                        const double unit = unit_roundoff(gpu.sum_type), rounds = sums ? 0 : unit_roundoff(type);
+                        double scale = i == 1 ? 32 : 1;
+                        for (const double v : expected[i]) scale = std::max(scale, std::abs(v));
+                        for (std::size_t e = 0; e < out[i].size(); ++e)
+                            ASSERT_NEAR(out[i][e], expected[i][e], (rounds + 100 * unit) * scale)
+                                << type << " " << rows << "x" << cols << " array " << i;
+                    }
+                    EXPECT_TRUE(gpu.intact());
+                    Bench again(device(), type);
+                    EXPECT_EQ(run(again), out);
+                }
+}
+
+}  // namespace
+}  // namespace rondo::test
