@@ -117,6 +117,9 @@ public:
     void activation_backward(const Activation& activation, Stream stream) override;
     void layer_norm_forward(const LayerNorm& norm, Stream stream) override;
     void layer_norm_backward(const LayerNorm& norm, Stream stream) override;
+    void attention_forward(const Attention& attention, Stream stream) override;
+    void attention_backward(const Attention& attention, Stream stream) override;
+    void attention_weights(const AttentionWeights& weights, Stream stream) override;
 
 private:
     struct Recurrent;  // one product of a time loop

@@ -1,4 +1,5 @@
 /// The operations of modules around the recurrent stacks (scheduler/module_ops.hpp).
+#include "attention/attention.hpp"
 #include "cuda/cuda_backend.hpp"
 #include "feed_forward.hpp"
 #include "sequence.hpp"
@@ -37,6 +38,15 @@ kernels::ActivationArrays arrays_of(const Activation& a) {
 kernels::LayerNormArrays arrays_of(const LayerNorm& n) {
     return {n.dtype, n.rows,  n.cols, n.epsilon, n.x,     n.gain,  n.bias,      n.y,
             n.mean,  n.scale, n.dy,   n.dx,      n.dgain, n.dbias, n.accumulate};
+}
+
+kernels::AttentionArrays arrays_of(const Attention& a) {
+    for (const std::int64_t width : {a.width, a.value_width})
+        require(width <= kernels::kWidestHead, "width", width,
+                detail::concat("of a head must be at most ", kernels::kWidestHead, " on cuda"));
+    return {a.dtype, a.causal,        a.accumulate,  a.queries, a.keys, a.batch, a.heads,    a.width,    a.value_width,
+            a.scale, a.query_lengths, a.key_lengths, a.q,       a.k,    a.v,     a.q_stride, a.k_stride, a.v_stride,
+            a.out,   a.out_stride,    a.log_sums,    a.dout,    a.dq,   a.dk,    a.dv,       a.scratch};
 }
 
 }  // namespace
@@ -87,6 +97,24 @@ void CudaBackend::layer_norm_backward(const LayerNorm& n, Stream stream) {
     kernels::layer_norm_parameters_backward(arrays_of(n), memory.scratch.data(),
                                             static_cast<std::int64_t>(memory.scratch.bytes()), memory.stream);
     if (n.dx) kernels::layer_norm_backward(arrays_of(n), memory.stream);
+}
+
+void CudaBackend::attention_forward(const Attention& a, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::attention_forward(arrays_of(a), cuda::handle_of(stream));
+}
+
+void CudaBackend::attention_backward(const Attention& a, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    const kernels::AttentionArrays arrays = arrays_of(a);
+    kernels::attention_deltas(arrays, cuda::handle_of(stream));
+    if (a.dq) kernels::attention_backward_queries(arrays, cuda::handle_of(stream));
+    if (a.dk || a.dv) kernels::attention_backward_keys(arrays, cuda::handle_of(stream));
+}
+
+void CudaBackend::attention_weights(const AttentionWeights& w, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::attention_weights(arrays_of(*w.attention), w.weights, cuda::handle_of(stream));
 }
 
 }  // namespace rondo

@@ -5,6 +5,7 @@
 #include <rondo/convert.hpp>
 
 #include "cuda/operations.hpp"
+#include "support/compare.hpp"
 
 namespace rondo::test {
 
@@ -75,5 +76,45 @@ private:
     Device device_;
     std::list<Guarded> memory_;
 };
+
+/// What an operation wrote; sums: in what the type accumulates in.
+struct Written {
+    std::string name;
+    Tensor values;
+    bool sums = false;
+
+    bool operator==(const Written&) const = default;
+};
+using WrittenList = std::vector<Written>;
+
+/// run(bench, draw) on the GPU in `type`, and again for the same bits. Its outputs are judged by the design's proof rules:
+/// 2 in double, else 5 over all draws, where the plain algorithm is the CPU's in f32, rounded to what is stored.
+template <class Run>
+void expect_like_cpu(const Device& gpu, DType type, int draws, const std::string& what, const Run& run) {
+    const Device cpu = Device::cpu(1);
+    std::vector<StorageError> errors;
+    WrittenList out;
+    for (int draw = 0; draw < draws; ++draw) {
+        Bench on_gpu(gpu, type), again(gpu, type), exact(cpu, DType::f64), plain(cpu, DType::f32);
+        out = run(on_gpu, draw);
+        EXPECT_TRUE(on_gpu.intact()) << what << " in " << type;
+        if (draw == 0) EXPECT_EQ(run(again, draw), out) << what << " in " << type << ": other bits";
+        WrittenList ref = run(exact, draw), naive = type == DType::f64 ? ref : run(plain, draw);
+        errors.resize(out.size());
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            ASSERT_EQ(out[i].values.size(), ref[i].values.size());
+            if (!ref[i].sums) naive[i].values = rounded(type, naive[i].values);
+            for (std::size_t e = 0; e < ref[i].values.size(); ++e)
+                if (std::isinf(ref[i].values[e]) && out[i].values[e] == ref[i].values[e])  // the log of nothing
+                    out[i].values[e] = ref[i].values[e] = naive[i].values[e] = 0;
+            if (type == DType::f64)
+                EXPECT_LE(error_ratio(out[i].values, ref[i].values, kDouble), 1) << what << ": " << out[i].name;
+            errors[i].take(out[i].values, naive[i].values, ref[i].values);
+        }
+    }
+    for (std::size_t i = 0; i < out.size() && type != DType::f64; ++i)
+        EXPECT_LE(errors[i].ratio(unit_roundoff(out[i].sums ? accumulator_of(type) : type)), 1)
+            << what << " in " << type << ": " << out[i].name;
+}
 
 }  // namespace rondo::test

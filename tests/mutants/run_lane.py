@@ -14,11 +14,11 @@ from lane_faults import FAULTS
 
 FOLDERS = ["include", "host", "kernels", "tests/support", "tests/cuda", "tests/lane"]
 # Of the tests' support, no reader of files, and so not the fixtures.
-SOURCES = ["kernels/*.cu", "kernels/pointwise/*.cu", "host/cuda/*.cpp", "host/reference/*.cpp", "host/scheduler/*.cpp",
-           "host/cpu/*.cpp", "host/cpu/ops/*.cpp", "host/cpu/isa/*.cpp", "host/files/*.cpp", "host/model/[!v]*.cpp",
-           "host/model/values.cpp", "host/model/modules/*.cpp", "host/train/*.cpp", "tests/support/[!f]*.cpp",
-           "tests/cuda/*.cpp", "tests/lane/emulator/*.cpp", "tests/lane/standin/*.cpp",
-           "tests/lane/engine/*.cpp", "tests/lane/support/main.cpp"]
+SOURCES = ["kernels/*.cu", "kernels/attention/*.cu", "kernels/pointwise/*.cu", "host/cuda/*.cpp",
+           "host/reference/*.cpp", "host/scheduler/*.cpp", "host/cpu/*.cpp", "host/cpu/ops/*.cpp", "host/cpu/isa/*.cpp",
+           "host/files/*.cpp", "host/model/[!v]*.cpp", "host/model/values.cpp", "host/model/modules/*.cpp",
+           "host/train/*.cpp", "tests/support/[!f]*.cpp", "tests/cuda/*.cpp", "tests/lane/emulator/*.cpp",
+           "tests/lane/standin/*.cpp", "tests/lane/engine/*.cpp", "tests/lane/support/main.cpp"]
 FLAGS = ["-fno-strict-aliasing", "-DRONDO_HAVE_CUDA=1", "-Iinclude", "-Ihost", "-Ikernels", "-Itests"]
 # What is quick comes first; then every cell with every option; what shows only with one rounding last.
 ROUNDS = ["CudaOperationsGpu.*:CudaErrorsGpu.*:CudaStreamsGpu.*:CudaOutputsGpu.*:"
