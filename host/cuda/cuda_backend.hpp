@@ -120,6 +120,11 @@ public:
     void attention_forward(const Attention& attention, Stream stream) override;
     void attention_backward(const Attention& attention, Stream stream) override;
     void attention_weights(const AttentionWeights& weights, Stream stream) override;
+    void additive_attention_forward(const AdditiveAttention& attention, Stream stream) override;
+    void additive_attention_backward(const AdditiveAttention& attention, Stream stream) override;
+    void ctc(const Ctc& loss, Stream stream) override;
+    std::int64_t ctc_scratch(DType dtype, std::int64_t steps, std::int64_t batch, std::int64_t classes,
+                             std::int64_t target_steps) const override;
 
 private:
     struct Recurrent;  // one product of a time loop

@@ -1,5 +1,7 @@
 /// The operations of modules around the recurrent stacks (scheduler/module_ops.hpp).
+#include "additive_attention.hpp"
 #include "attention/attention.hpp"
+#include "ctc.hpp"
 #include "cuda/cuda_backend.hpp"
 #include "feed_forward.hpp"
 #include "sequence.hpp"
@@ -47,6 +49,13 @@ kernels::AttentionArrays arrays_of(const Attention& a) {
     return {a.dtype, a.causal,        a.accumulate,  a.queries, a.keys, a.batch, a.heads,    a.width,    a.value_width,
             a.scale, a.query_lengths, a.key_lengths, a.q,       a.k,    a.v,     a.q_stride, a.k_stride, a.v_stride,
             a.out,   a.out_stride,    a.log_sums,    a.dout,    a.dq,   a.dk,    a.dv,       a.scratch};
+}
+
+kernels::AdditiveAttentionArrays arrays_of(const AdditiveAttention& a) {
+    return {a.dtype, a.accumulate,  a.add_to_dvector, a.queries,     a.keys, a.batch,
+            a.width, a.value_width, a.query_lengths,  a.key_lengths, a.q,    a.k,
+            a.v,     a.vector,      a.weights,        a.out,         a.dout, a.dq,
+            a.dk,    a.dv,          a.dvector,        a.scratch};
 }
 
 }  // namespace
@@ -115,6 +124,28 @@ void CudaBackend::attention_backward(const Attention& a, Stream stream) {
 void CudaBackend::attention_weights(const AttentionWeights& w, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     kernels::attention_weights(arrays_of(*w.attention), w.weights, cuda::handle_of(stream));
+}
+
+void CudaBackend::additive_attention_forward(const AdditiveAttention& a, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::additive_attention_forward(arrays_of(a), cuda::handle_of(stream));
+}
+
+void CudaBackend::additive_attention_backward(const AdditiveAttention& a, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::additive_attention_backward(arrays_of(a), cuda::handle_of(stream));
+}
+
+std::int64_t CudaBackend::ctc_scratch(DType, std::int64_t steps, std::int64_t batch, std::int64_t,
+                                      std::int64_t target_steps) const {
+    return kernels::ctc_scratch(steps, batch, target_steps);
+}
+
+void CudaBackend::ctc(const Ctc& c, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::ctc({c.dtype, c.blank, c.steps, c.batch, c.classes, c.target_steps, c.logits, c.lengths, c.targets, c.loss,
+                  c.counted, c.dlogits, c.scale, c.loss_scale},
+                 c.scratch, cuda::handle_of(stream));
 }
 
 }  // namespace rondo

@@ -90,7 +90,7 @@ FAULTS = [
     ("squares: a partial sum left out", SUM, "for (std::int64_t i = threadIdx.x; i < count; i += kSumThreads) sum", "for (std::int64_t i = threadIdx.x + 1; i < count; i += kSumThreads) sum", SUMS),
     ("squared error: factor two lost", ERROR, "const double factor = 2 * ", "const double factor = ", None),
     ("cross-entropy: barrier before overwriting the logits dropped", ENTROPY, "        __syncthreads();  // x[target] has been read\n", "", None),
-    ("cross-entropy: sum not rescaled to the row's maximum", ENTROPY, "if (sum != C(0)) sum *=", "if (sum == C(-1)) sum *=", None),
+    ("cross-entropy: sum not rescaled to the row's maximum", "kernels/loss.cuh", "if (sum != C(0)) sum *=", "if (sum == C(-1)) sum *=", [ENTROPY]),
     ("cross-entropy: rows without a target are counted", ENTROPY, "if (target < 0) {", "if (target < -1) {", None),
     ("embedding: equal ids of the next run are left out", EMBEDDING, "i < count && ids[i] == id", "i < count && i < begin + 20 && ids[i] == id", None),
     ("embedding: every row of a run begins one", EMBEDDING, "if (begin > 0 && ids[begin - 1] == id) return;", "", None),
