@@ -101,10 +101,10 @@ void CudaBackend::layer_norm_forward(const LayerNorm& n, Stream stream) {
 
 void CudaBackend::layer_norm_backward(const LayerNorm& n, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    const cuda::StreamMemory& memory = memory_of(stream);
+    cuda::StreamMemory& memory = memory_of(stream);
     // First, since dx may lie where dy does.
-    kernels::layer_norm_parameters_backward(arrays_of(n), memory.scratch.data(),
-                                            static_cast<std::int64_t>(memory.scratch.bytes()), memory.stream);
+    kernels::layer_norm_parameters_backward(arrays_of(n), memory.scratch().data(),
+                                            static_cast<std::int64_t>(memory.scratch().bytes()), memory.stream);
     if (n.dx) kernels::layer_norm_backward(arrays_of(n), memory.stream);
 }
 
