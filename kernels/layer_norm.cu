@@ -110,41 +110,47 @@ __global__ void __launch_bounds__(kNormThreads) layer_norm_backward_kernel(const
 
 namespace {
 
-/// Launches what `kernel.operator()<S, threads of a row, elements of a thread>()` names.
-template <class Kernel, class... Pointers>
-void launch_norm_rows(const char* name, const LayerNormArrays& a, cudaStream_t stream, const Kernel& kernel,
-                      const Pointers*... rows) {
+// Few columns are a warp's work, more a block's; rows that are aligned are read 16 bytes at a time.
+template <class S>
+struct ForwardKernels {
+    static auto choose(bool by_warps, bool wide) {
+        return by_warps ? (wide ? layer_norm_forward_kernel<S, 32, kWide<S>> : layer_norm_forward_kernel<S, 32, 1>)
+                        : (wide ? layer_norm_forward_kernel<S, kNormThreads, kWide<S>>
+                                : layer_norm_forward_kernel<S, kNormThreads, 1>);
+    }
+};
+template <class S>
+struct BackwardKernels {
+    static auto choose(bool by_warps, bool wide) {
+        return by_warps ? (wide ? layer_norm_backward_kernel<S, 32, kWide<S>> : layer_norm_backward_kernel<S, 32, 1>)
+                        : (wide ? layer_norm_backward_kernel<S, kNormThreads, kWide<S>>
+                                : layer_norm_backward_kernel<S, kNormThreads, 1>);
+    }
+};
+
+template <template <class> class Kernels, class... Pointers>
+void launch_norm_rows(const char* name, const LayerNormArrays& a, cudaStream_t stream, const Pointers*... rows) {
     if (a.rows * a.cols == 0) return;
     with_storage(a.dtype, [&]<class S>() {
         constexpr int kCount = kWide<S>;
         const bool wide = a.cols % kCount == 0 && all_aligned<kCount>(sizeof(S), rows...);
         const bool by_warps = a.cols <= kColsOfWarp;
-        const auto chosen =
-            by_warps ? (wide ? kernel.template operator()<S, 32, kCount>() : kernel.template operator()<S, 32, 1>())
-                     : (wide ? kernel.template operator()<S, kNormThreads, kCount>()
-                             : kernel.template operator()<S, kNormThreads, 1>());
         device::launch({.kernel = name,
                         .grid = striding_blocks(a.rows * (by_warps ? 32 : kNormThreads)),
                         .block = kNormThreads,
                         .stream = stream},
-                       chosen, a);
+                       Kernels<S>::choose(by_warps, wide), a);
     });
 }
 
 }  // namespace
 
 void layer_norm_forward(const LayerNormArrays& a, cudaStream_t stream) {
-    launch_norm_rows(
-        "layer_norm_forward", a, stream,
-        []<class S, int kRowThreads, int kCount>() { return layer_norm_forward_kernel<S, kRowThreads, kCount>; }, a.x,
-        a.y);
+    launch_norm_rows<ForwardKernels>("layer_norm_forward", a, stream, a.x, a.y);
 }
 
 void layer_norm_backward(const LayerNormArrays& a, cudaStream_t stream) {
-    launch_norm_rows(
-        "layer_norm_backward", a, stream,
-        []<class S, int kRowThreads, int kCount>() { return layer_norm_backward_kernel<S, kRowThreads, kCount>; }, a.x,
-        a.dy, a.dx);
+    launch_norm_rows<BackwardKernels>("layer_norm_backward", a, stream, a.x, a.dy, a.dx);
 }
 
 }  // namespace rondo::kernels
