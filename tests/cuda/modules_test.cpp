@@ -25,11 +25,12 @@ TEST_F(CudaModulesGpu, MapsRows) {
     };
     Random random(21);
     for (const DType type : kTypes)
-        for (const auto& [rows, from_rows, divide] : {Map{1, 1, 1}, Map{17, 17, 1}, Map{130, 3, 1}, Map{65, 13, 5}})
+        for (const auto& map : {Map{1, 1, 1}, Map{17, 17, 1}, Map{130, 3, 1}, Map{65, 13, 5}})
             for (const std::int64_t cols : {1, 8, 65})
                 for (const std::int64_t more : {0, 3, 8})  // of a stride
                     for (const bool add : {false, true})
                         for (const bool from_sums : {false, true}) {
+                            const std::int64_t rows = map.rows, from_rows = map.from_rows, divide = map.divide;
                             const Tensor from = rounded(from_sums ? accumulator_of(type) : type,
                                                         random.uniforms(from_rows * (cols + more))),
                                          to = rounded(type, random.uniforms(rows * (cols + more)));
@@ -188,10 +189,11 @@ TEST_F(CudaModulesGpu, LayerNorm) {
     };
     Random random(25);
     for (const DType type : kTypes)
-        for (const auto& [rows, cols] :
+        for (const Extents& extents :
              {Extents{1, 1}, Extents{3, 17}, Extents{65, 3}, Extents{200, 40}, Extents{2, 1025}, Extents{3, 1280}})
             for (const bool accumulate : {false, true})
                 for (const bool in_place : {false, true}) {
+                    const std::int64_t rows = extents.rows, cols = extents.cols;
                     Tensor values = random.uniforms(rows * cols);
                     for (double& v : values) v += 3;  // a mean that is not small
                     const Tensor x = rounded(type, values), dy = rounded(type, random.uniforms(rows * cols)),

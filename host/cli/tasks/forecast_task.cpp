@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "cli/stack_words.hpp"
 #include "cli/tasks/example_task.hpp"
 #include "rondo/metrics.hpp"
 #include "rondo/sequence_model.hpp"

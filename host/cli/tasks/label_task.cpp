@@ -1,6 +1,7 @@
 // classify: one label for a text.
 #include <cmath>
 
+#include "cli/stack_words.hpp"
 #include "cli/tasks/example_task.hpp"
 #include "cli/tasks/words.hpp"
 #include "rondo/metrics.hpp"

@@ -1,6 +1,7 @@
 // seq2seq: one text from another.
 #include "cli/tasks/pair_task.hpp"
 
+#include "cli/stack_words.hpp"
 #include "cli/tasks/example_task.hpp"
 #include "cli/tasks/words.hpp"
 #include "rondo/metrics.hpp"
