@@ -105,14 +105,13 @@ __global__ void __launch_bounds__(kPairThreads) additive_backward_queries(const 
     }
 }
 
-/// dk and dv of one key. What is added to stays as it is past the keys.
+/// dk and dv of one key.
 template <class S>
 __global__ void __launch_bounds__(kPairThreads) additive_backward_keys(const AdditiveAttentionArrays a) {
     using C = Compute<S>;
     const Place step = place_of(blockIdx.x, a.batch);
     const AdditiveRow<S> row(a, step.column);
     const std::int64_t s = step.row, queries = s < row.keys ? row.queries : 0;
-    if (a.accumulate && queries == 0) return;
     const auto put = [&](S* to, C sum) { *to = to_storage<S>(a.accumulate ? to_compute(*to) + sum : sum); };
     for (std::int64_t i = threadIdx.x; i < a.width && a.dk != nullptr; i += kPairThreads) {
         C sum = 0;

@@ -61,13 +61,11 @@ __global__ void __launch_bounds__(kMostWarps * 32, 1)
         if (has_dv) add_weighted<S>(dv, p, dout_tile + column, v.pitch(), static_cast<int>(a.value_width - column));
         if (has_dk) add_weighted<S>(dk, d, q_tile + column, k.pitch(), static_cast<int>(a.width - column));
     }
-    // What is added to stays as it is past the keys.
-    const std::int64_t stop = a.accumulate && part.keys < a.keys ? part.keys : a.keys;
     if (has_dk)
-        store_rows(Rows<S>(a.dk, a.k_stride, a.width, a, part.b, part.h, column, kChunk), part.warp_begin, stop, dk,
+        store_rows(Rows<S>(a.dk, a.k_stride, a.width, a, part.b, part.h, column, kChunk), part.warp_begin, a.keys, dk,
                    a.accumulate);
     if (has_dv)
-        store_rows(Rows<S>(a.dv, a.v_stride, a.value_width, a, part.b, part.h, column, kChunk), part.warp_begin, stop,
+        store_rows(Rows<S>(a.dv, a.v_stride, a.value_width, a, part.b, part.h, column, kChunk), part.warp_begin, a.keys,
                    dv, a.accumulate);
 }
 

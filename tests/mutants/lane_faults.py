@@ -20,7 +20,16 @@ MASK, DROP, COLUMNS, BIAS = (f"kernels/{n}.cu" for n in ("mask_rows", "dropout",
 CAST, ADD, SQUARES, ERROR = (f"kernels/{n}.cu" for n in ("cast", "add", "sum_of_squares", "squared_error"))
 UPDATE, ENTROPY, EMBEDDING = (f"kernels/{n}.cu" for n in ("update", "cross_entropy", "embedding"))
 SAMPLE, LARGEST, ZERO = (f"kernels/{n}.cu" for n in ("sample", "largest", "zero_unless_finite"))
+<<<<<<< Updated upstream
 LENGTHS = "kernels/check_lengths.cu"
+=======
+MAP, SUM_ROWS, POOL, ACTIVATION = (f"kernels/{n}.cu" for n in ("map_rows", "sum_rows", "pool", "activation"))
+NORM, NORM_PARAMETERS = "kernels/layer_norm.cu", "kernels/layer_norm_parameters.cu"
+ATTENTION, QUERIES, KEYS = (f"kernels/attention/{n}.cu" for n in ("forward", "backward_queries", "backward_keys"))
+TILES, FRAGMENTS = "kernels/attention/tiles.cuh", "kernels/attention/fragments.cuh"
+A = [ATTENTION, QUERIES, KEYS]
+ADDITIVE, CTC = "kernels/additive_attention.cu", "kernels/ctc.cu"
+>>>>>>> Stashed changes
 STAGING, ORDER = "host/cuda/staging.cpp", "host/cuda/order.cpp"
 OPTIMIZER, TRAINER = "host/train/optimizer.cpp", "host/train/trainer.cpp"
 SUMS = [SQUARES, ERROR]
@@ -111,6 +120,36 @@ FAULTS = [
     ("update: decay of the first range for all", UPDATE, "decay = static_cast<C>(range->weight_decay);", "decay = static_cast<C>((range == nullptr ? range : range - (range->begin > 0))->weight_decay);", None),
     ("update: bias correction of the second moment ignored", UPDATE, "sqrt(v[i]) / k.root_correction2", "sqrt(v[i])", None),
     ("update: moment not kept", UPDATE, "if (has_first) store(first + at, m);", "", None),
+
+    # Modules around the stacks.
+    ("map rows: not divided", MAP, "place_of(place_of(at.row, a.divide).row, a.modulo).column", "place_of(at.row, a.modulo).column", None),
+    ("sum rows: items beside each other", SUM_ROWS, "from + item * a.item_step * a.from_stride", "from + item * a.from_stride", None),
+    ("pool: the last of equals", POOL, "value[j] > y[j] ||", "value[j] >= y[j] ||", None),
+    ("pool: mean's gradient over all steps", POOL, "dx[j] /= static_cast<Compute<S>>(length)", "dx[j] /= static_cast<Compute<S>>(a.steps)", None),
+    ("activation: GELU's slope without the density", ACTIVATION, "normal_cdf(x) + x * normal_density(x)", "normal_cdf(x)", None),
+    ("layer norm: variance around 0", NORM, "(v - mean) * (v - mean)", "v * v", None),
+    ("layer norm: mean of the gradient forgotten", NORM, "(g[j] - mean_g - z[j] * mean_gz)", "(g[j] - z[j] * mean_gz)", None),
+    ("layer norm: the last share's rows are read past", NORM_PARAMETERS, "begin + rows_of_share < a.rows ? begin + rows_of_share : a.rows", "begin + rows_of_share", None),
+    ("attention: sum not rescaled", ATTENTION, "sum[half] *= shrink;", "", None),
+    ("attention: output not rescaled", ATTENTION, "out[i / 2][2 * half + i % 2] *= shrink;", "out[i / 2][2 * half + i % 2] *= C(1);", None),
+    ("attention: tiles overwritten while they are read", ATTENTION, "__syncthreads();  // the tiles before have been read", "", None),
+    ("attention: causal queries do not see themselves", TILES, "return a.causal && t + 1 < keys ? t + 1 : keys;", "return a.causal && t < keys ? t : keys;", A),
+    ("attention: rows past a length are loaded", TILES, "if (begin + row < end && rows.wide && column < rows.cols) {", "if (rows.wide && column < rows.cols) {", A),
+    ("attention: the second chunk is the first again", QUERIES, "k_tile + part.chunk * kChunk", "k_tile", None),
+    ("attention: one column block of the result too few", FRAGMENTS, "if (8 * j >= cols) break;\n                std::uint32_t", "if (8 * j + 8 >= cols) break;\n                std::uint32_t", A),
+    ("attention: lanes exchange with the wrong ones", FRAGMENTS, "2 * (t ^ flip) + e", "2 * ((t + flip) % 4) + e", A),
+    ("attention: deltas forgotten", QUERIES, "weight * (x - delta[half]) * scale", "weight * x * scale", None),
+    ("attention: a causal tile skipped too early", KEYS, "t + kStep<S> <= part.warp_begin)", "t + kStep<S> <= part.warp_begin + kRowsOfWarp)", None),
+    ("attention: queries past their length", KEYS, "t + at < part.queries && row <", "row <", None),
+    ("attention: a causal tile begins a step late", KEYS, "part.begin / kStep<S> * kStep<S>", "(part.begin + kStep<S>) / kStep<S> * kStep<S>", None),
+    ("additive attention: mean forgotten", ADDITIVE, "w[s] * (d[s] - mean)", "w[s] * d[s]", None),
+    ("additive attention: scores read before they are there", ADDITIVE, "to[s] = sum;\n    }\n    __syncthreads();", "to[s] = sum;\n    }", None),
+    ("additive attention: one row of the vector's share", ADDITIVE, "for (int i = 1; i < kShareRows; ++i) sum", "for (int i = 1; i < kShareRows - 1; ++i) sum", None),
+    ("CTC: no blank between equal labels", CTC, " && ctc_label(a, b, state / 2) != ctc_label(a, b, state / 2 - 1)", "", None),
+    ("CTC: equal labels counted once", CTC, "v = scratch.next[b * a.target_steps + v]", "v = labels", None),
+    ("CTC: steps overtake each other", CTC, "row.reached(t, s) + row.emitted(t, s);\n        __syncthreads();", "row.reached(t, s) + row.emitted(t, s);", None),
+    ("CTC: posteriors over the last step while it is read", CTC, "__syncthreads();  // the last step has been read", "", None),
+    ("CTC: no gradient of padding", CTC, "const bool valid = t < ctc_steps(a, b);", "const bool valid = t < ctc_steps(a, b);\n    if (!valid) return;", None),
 
     # The host's part.
     ("matmul: operands not exchanged", MATMUL, "CUBLASLT_MATMUL_DESC_TRANSA, shape.b_transposed", "CUBLASLT_MATMUL_DESC_TRANSA, shape.a_transposed", None),
