@@ -20,16 +20,13 @@ MASK, DROP, COLUMNS, BIAS = (f"kernels/{n}.cu" for n in ("mask_rows", "dropout",
 CAST, ADD, SQUARES, ERROR = (f"kernels/{n}.cu" for n in ("cast", "add", "sum_of_squares", "squared_error"))
 UPDATE, ENTROPY, EMBEDDING = (f"kernels/{n}.cu" for n in ("update", "cross_entropy", "embedding"))
 SAMPLE, LARGEST, ZERO = (f"kernels/{n}.cu" for n in ("sample", "largest", "zero_unless_finite"))
-<<<<<<< Updated upstream
 LENGTHS = "kernels/check_lengths.cu"
-=======
 MAP, SUM_ROWS, POOL, ACTIVATION = (f"kernels/{n}.cu" for n in ("map_rows", "sum_rows", "pool", "activation"))
 NORM, NORM_PARAMETERS = "kernels/layer_norm.cu", "kernels/layer_norm_parameters.cu"
 ATTENTION, QUERIES, KEYS = (f"kernels/attention/{n}.cu" for n in ("forward", "backward_queries", "backward_keys"))
 TILES, FRAGMENTS = "kernels/attention/tiles.cuh", "kernels/attention/fragments.cuh"
 A = [ATTENTION, QUERIES, KEYS]
 ADDITIVE, CTC = "kernels/additive_attention.cu", "kernels/ctc.cu"
->>>>>>> Stashed changes
 STAGING, ORDER = "host/cuda/staging.cpp", "host/cuda/order.cpp"
 OPTIMIZER, TRAINER = "host/train/optimizer.cpp", "host/train/trainer.cpp"
 SUMS = [SQUARES, ERROR]
