@@ -93,7 +93,7 @@ void ThreadPool::dismiss() noexcept {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
         Slot& slot = slots_[i + 1];
         slot.job = nullptr;
-        slot.asked.fetch_add(1, std::memory_order_release);
+        slot.asked.fetch_add(1, std::memory_order_seq_cst);
         slot.asked.notify_one();
         workers_[i].join();
     }
@@ -107,7 +107,9 @@ void ThreadPool::work(int thread) {
         seen = await_change(slot.asked, seen);
         if (slot.job == nullptr) return;
         (*slot.job)(slot.begin, slot.end, thread);
-        slot.done.store(seen, std::memory_order_release);
+        // notify_one looks whether anybody sleeps. Were the store only a release, that look could come before it, and a
+        // caller who fell asleep in between would never be woken (libstdc++ 12 on x86: some hours of training).
+        slot.done.store(seen, std::memory_order_seq_cst);
         slot.done.notify_one();
     }
 }
@@ -127,7 +129,7 @@ void ThreadPool::parallel_for(std::int64_t count, std::int64_t grain, Range f) {
         slot.job = &f;
         slot.begin = count * i / ranges;
         slot.end = count * (i + 1) / ranges;
-        slot.asked.fetch_add(1, std::memory_order_release);
+        slot.asked.fetch_add(1, std::memory_order_seq_cst);
         slot.asked.notify_one();
     }
     f(0, count / ranges, 0);
