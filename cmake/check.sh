@@ -22,8 +22,8 @@ leg() {  # leg BUDGET TITLE FUNCTION
 
 skip() { printf '\n==== %s: SKIPPED: %s\n' "$1" "$2"; }
 
-# Several sources a compiler run: most of a small one's time are its headers. The CUDA build reads each by itself, so that
-# none can lean on what another includes.
+# Several sources a compiler run: most of a small one's time are its headers. That none leans on what another includes is
+# seen by reading each by itself, which makes no code and so takes a second.
 together=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8)
 configure() {  # configure PRESET OPTION...
     cmake --preset "$@" > "build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
@@ -46,10 +46,15 @@ build_cpu() {
     cmake --build build/cpu
 }
 
+read_alone() {
+    git ls-files -z 'host/*.cpp' ':!host/cuda' ':!host/cpu/isa' ':!host/cli' |
+        xargs -0 -r -n 4 -P "$cores" clang++ -std=c++20 -fsyntax-only -Iinclude -Ihost -Ibuild/cpu/include
+}
+
 # The suite is the CPU leg's: here it is enough that nvcc accepts everything. One architecture, since each costs a
 # minute; a build makes sm_80 too.
 build_cuda() {
-    configure cuda -DCMAKE_CUDA_ARCHITECTURES=90a-real
+    configure cuda "${together[@]}" -DCMAKE_CUDA_ARCHITECTURES=90a-real
     cmake --build build/cuda --target rondo_cuda_parts
 }
 
@@ -78,6 +83,7 @@ else
     skip "format" "there is no clang-format 14"
 fi
 leg 300 "build, CPU only, warnings are errors" build_cpu
+leg 60 "each source by itself" read_alone
 if command -v nvcc > /dev/null; then
     leg 200 "build, CUDA" build_cuda
 else

@@ -5,6 +5,7 @@
 
 #include "cli/json_fields.hpp"
 #include "cli/program.hpp"
+#include "cli/text_files.hpp"
 #include "cli/training_run.hpp"
 
 namespace rondo::cli {

@@ -93,6 +93,7 @@ protected:
     }
     TemporaryFolder folder;
 };
+class SlowTrain : public Train {};
 
 TEST_F(Train, LossFallsAndTheModelCanBeUsed) {
     const Finished trained = train("run", {"--steps", "60", "--validation-fraction", "0.2"});
@@ -184,7 +185,7 @@ TEST_F(Train, AnInterruptSavesAndCanBeGoneOnFrom) {
 }
 
 /// Validating takes long here: one stream, thousands of windows of one step.
-TEST_F(Train, AnInterruptedEvaluationIsMadeUpFor) {
+TEST_F(SlowTrain, AnInterruptedEvaluationIsMadeUpFor) {
     write_text(folder.file("long"), small_text(kLinesOfSeconds));
     const std::vector<std::string> more = {
         "--validation", folder.file("long"), "--evaluation-batch", "1", "--evaluate-every", "3"};

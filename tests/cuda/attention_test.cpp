@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "cuda/bench.hpp"
+#include "support/sanitized.hpp"
 
 namespace rondo::test {
 namespace {
@@ -110,6 +111,13 @@ protected:
         expect_like_cpu(device(), type, 3, what.str(),
                         [&](Bench& b, int draw) { return run(b, s, numbers_of(s, type, draw), wanted); });
     }
+
+    /// In every type; under a sanitizer in one type each, by turns.
+    void check_all(std::span<const Shape> shapes) {
+        for (std::size_t i = 0; i < shapes.size(); ++i)
+            for (std::size_t k = 0; k < std::size(kTypes); ++k)
+                if (!kSanitized || i % std::size(kTypes) == k) check(kTypes[k], shapes[i]);
+    }
 };
 
 /// Every extent one less, as much and one more than what some tile has.
@@ -129,8 +137,7 @@ TEST_F(CudaAttentionGpu, IsTheCpus) {
         {7, 9, 2, 2, 8, 8, false, {}, {}, 8},
         {7, 9, 2, 2, 8, 8, false, {7, 2}, {3, 9}, 3},
     };
-    for (const DType type : kTypes)
-        for (const Shape& s : shapes) check(type, s);
+    check_all(shapes);
 }
 
 /// Heads whose columns are made in several chunks, and whose tiles leave room for fewer warps.
@@ -139,8 +146,7 @@ TEST_F(CudaAttentionGpu, TakesWideHeads) {
                             {33, 9, 1, 1, 130, 16, true, {}, {}},
                             {9, 33, 1, 1, 16, 130},
                             {20, 19, 1, 1, 256, 256, false, {19}, {18}}};
-    for (const DType type : kTypes)
-        for (const Shape& s : shapes) check(type, s);
+    check_all(shapes);
 }
 
 TEST_F(CudaAttentionGpu, AddsToAndLeavesOutGradients) {

@@ -106,9 +106,9 @@ TEST(GradientsTest, SaturatedGates) {
     record("saturated gates in f64", n, worst);
 }
 
-TEST(GradientsTest, SingleLayersInSingle) { check_in_single("single layers", every(5, single_layer_cases())); }
+TEST(SlowGradientsTest, SingleLayersInSingle) { check_in_single("single layers", every(5, single_layer_cases())); }
 TEST(GradientsTest, EdgeExtentsInSingle) { check_in_single("edge extents", every(7, edge_cases())); }
-TEST(GradientsTest, StacksInSingle) { check_in_single("stacks", every(5, stack_cases(kStacks))); }
+TEST(SlowGradientsTest, StacksInSingle) { check_in_single("stacks", every(5, stack_cases(kStacks))); }
 TEST(SlowGradientsTest, LongSequencesInSingle) { check_in_single("long sequences", every(3, long_cases())); }
 
 }  // namespace
