@@ -69,6 +69,20 @@ Seq2SeqSpec::Attention parse_attention(std::string_view word) {
     refuse("attention", word, "must be one of none, dot, general, additive");
 }
 
+Seq2SeqSpec::Decoder parse_decoder(std::string_view word) {
+    using Decoder = Seq2SeqSpec::Decoder;
+    if (word == "luong") return Decoder::luong;
+    if (word == "input_feeding") return Decoder::input_feeding;
+    if (word == "bahdanau") return Decoder::bahdanau;
+    refuse("decoder", word, "must be one of luong, input_feeding, bahdanau");
+}
+
+Seq2SeqSpec::OwnWords parse_own_words(std::string_view word) {
+    if (word == "drawn") return Seq2SeqSpec::OwnWords::drawn;
+    if (word == "likeliest") return Seq2SeqSpec::OwnWords::likeliest;
+    refuse("own_words", word, "must be one of drawn, likeliest");
+}
+
 std::vector<std::string> split(std::string_view text, char separator) {
     std::vector<std::string> parts;
     for (std::size_t begin = 0; begin <= text.size();) {

@@ -20,6 +20,8 @@ PoolSpec::Kind parse_pool(std::string_view word);               ///< last, mean,
 EncoderSpec::Kind parse_model(std::string_view word);           ///< rnn, transformer
 PositionSpec::Kind parse_positions(std::string_view word);      ///< sinusoidal, learned
 Seq2SeqSpec::Attention parse_attention(std::string_view word);  ///< none, dot, general, additive
+Seq2SeqSpec::Decoder parse_decoder(std::string_view word);      ///< luong, input_feeding, bahdanau
+Seq2SeqSpec::OwnWords parse_own_words(std::string_view word);   ///< drawn, likeliest
 
 std::vector<std::string> split(std::string_view text, char separator);
 

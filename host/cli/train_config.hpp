@@ -26,6 +26,9 @@ struct TrainConfig {
     bool peepholes = false, coupled = false, reset_before = false, tied = false, bidirectional = false;
     std::string pool = "mean", attention = "general", positions = "sinusoidal";
     std::int64_t heads = 4, feed_forward = 0, max_steps = 1024;
+    std::string decoder = "luong", own_words = "drawn";
+    double teacher_forcing = 1;
+    std::int64_t teacher_forcing_steps = 1000;
     bool reverse_source = false;
     std::int64_t context = 24, horizon = 12, season = 12;
     double cell_clip = 0;
@@ -102,6 +105,11 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("bidirectional", c.bidirectional, yes, "rnn: layers read both ways (of seq2seq the encoder's)");
     visit("pool", c.pool, yes, "classify, forecast: one vector from all steps: last, mean or max");
     visit("attention", c.attention, yes, "seq2seq with rnn: none, dot, general or additive");
+    visit("decoder", c.decoder, yes, "seq2seq with rnn: how attention takes part: luong, input_feeding or bahdanau");
+    visit("teacher_forcing", c.teacher_forcing, yes,
+          "seq2seq with rnn: share of the words read that are the target's, in the end; the rest are its own");
+    visit("teacher_forcing_steps", c.teacher_forcing_steps, yes, "updates over which the share falls from 1");
+    visit("own_words", c.own_words, yes, "which these are: drawn (from its distribution) or likeliest");
     visit("reverse_source", c.reverse_source, yes, "seq2seq: the source is read backwards");
     visit("heads", c.heads, yes, "transformer: of attention");
     visit("feed_forward", c.feed_forward, yes, "transformer: width inside a block; 0 for 4 times hidden");

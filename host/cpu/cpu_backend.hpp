@@ -67,6 +67,11 @@ public:
     void zero_unless_finite(void* p, std::size_t bytes, const double* values, std::int64_t count,
                             Stream stream) override;
 
+    void step_lengths(const std::int64_t* lengths, std::int64_t steps, std::int64_t batch, std::int64_t* to,
+                      Stream stream) override;
+    void random_states(const RandomState* from, std::int64_t count, RandomState* to, Stream stream) override;
+    void select_ids(const std::int32_t* which, const std::int32_t* a, const std::int32_t* b, std::int64_t count,
+                    std::int32_t* out, Stream stream) override;
     void map_rows(const RowMap& map, Stream stream) override;
     void sum_rows(const RowSums& sums, Stream stream) override;
     void pool_forward(const Pool& pool, Stream stream) override;

@@ -109,6 +109,11 @@ public:
     void plan_update(const UpdatePlan& plan, Stream stream) override;
     void update(const Update& update, Stream stream) override;
 
+    void step_lengths(const std::int64_t* lengths, std::int64_t steps, std::int64_t batch, std::int64_t* to,
+                      Stream stream) override;
+    void random_states(const RandomState* from, std::int64_t count, RandomState* to, Stream stream) override;
+    void select_ids(const std::int32_t* which, const std::int32_t* a, const std::int32_t* b, std::int64_t count,
+                    std::int32_t* out, Stream stream) override;
     void map_rows(const RowMap& map, Stream stream) override;
     void sum_rows(const RowSums& sums, Stream stream) override;
     void pool_forward(const Pool& pool, Stream stream) override;

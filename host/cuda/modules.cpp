@@ -4,6 +4,7 @@
 #include "ctc.hpp"
 #include "cuda/cuda_backend.hpp"
 #include "feed_forward.hpp"
+#include "loop.hpp"
 #include "sequence.hpp"
 
 namespace rondo {
@@ -59,6 +60,24 @@ kernels::AdditiveAttentionArrays arrays_of(const AdditiveAttention& a) {
 }
 
 }  // namespace
+
+void CudaBackend::step_lengths(const std::int64_t* lengths, std::int64_t steps, std::int64_t batch, std::int64_t* to,
+                               Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::step_lengths(lengths, steps, batch, to, cuda::handle_of(stream));
+}
+
+void CudaBackend::random_states(const RandomState* from, std::int64_t count, RandomState* to, Stream stream) {
+    static_assert(sizeof(RandomState) == 2 * sizeof(std::uint64_t));
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::random_states(&from->seed, &from->step, count, &to->seed, cuda::handle_of(stream));
+}
+
+void CudaBackend::select_ids(const std::int32_t* which, const std::int32_t* a, const std::int32_t* b,
+                             std::int64_t count, std::int32_t* out, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::select_ids(which, a, b, count, out, cuda::handle_of(stream));
+}
 
 void CudaBackend::map_rows(const RowMap& m, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);

@@ -25,10 +25,15 @@ auto in_node(const std::string& node, F f) {
 
 }  // namespace
 
-Graph::Graph(const NetworkSpec& spec) {
+Graph::Graph(const NetworkSpec& spec, std::span<const std::string> exports) {
     require(!spec.nodes.empty(), "nodes", "[]", "must not be empty");
     add_inputs(spec);
     for (const Node& node : spec.nodes) add_node(spec, node);
+    for (const std::string& name : exports) {
+        GraphValue& exported = values[static_cast<std::size_t>(value(name))];
+        exported.readers += exported.exported ? 0 : 1;
+        exported.exported = true;
+    }
     for (std::size_t i = 0; i < inputs.size(); ++i)  // padding is -1 in the one and 0 in the other
         require(!inputs[i].is_target || inputs[i].classes == 0, "input", spec.inputs[i].name,
                 "cannot be both a target and the ids of an embedding: give it as two inputs");
@@ -47,8 +52,8 @@ void Graph::add_inputs(const NetworkSpec& spec) {
         require(std::none_of(values.begin(), values.end(), [&](auto& v) { return v.name == input.name; }), "input",
                 input.name, "is there twice");
         const bool ids = input.dtype == DType::i32;
-        require(ids || input.dtype == spec.precision.storage, input.name, input.dtype,
-                detail::concat("must be i32 or ", spec.precision.storage));
+        require(ids || input.dtype == spec.precision.storage || input.dtype == spec.precision.state, input.name,
+                input.dtype, detail::concat("must be i32 or ", spec.precision.storage));
         require(ids ? input.width == 0 : input.width >= 1, detail::concat(input.name, ".width"), input.width,
                 "must be 0 for ids and at least 1 for numbers");
         require(!ids || !input.gradient, detail::concat(input.name, ".gradient"), true, "ids have no gradient");
@@ -114,7 +119,7 @@ void Graph::connect(GraphNode& node, const Node& spec) {
             "outputs", "[]", "must name at least one");
     node.carried = module.carried();
     for (std::size_t s = 0; s < node.carried.size(); ++s)
-        if (node.inputs[s + 1] != kAbsentValue) node.carried[s].width = 0;
+        if (node.inputs[static_cast<std::size_t>(module.state_port()) + s] != kAbsentValue) node.carried[s].width = 0;
 }
 
 void Graph::check_loss(const GraphNode& node) {

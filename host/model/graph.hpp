@@ -1,6 +1,7 @@
 #pragma once
 /// A network's names resolved: modules, who reads which value, where each parameter block lies. Knows no extents.
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct GraphValue {
     int input = -1;     ///< network input
     int readers = 0;
     bool differentiable = false;  ///< depends on parameters, or an input whose gradient is wanted
+    bool exported = false;        ///< read from outside, which may give it a gradient
 };
 
 /// Parameters of one block in the array.
@@ -42,7 +44,8 @@ struct InputCheck {
 };
 
 struct Graph {
-    explicit Graph(const NetworkSpec& spec);
+    /// exports: values that are read from outside.
+    explicit Graph(const NetworkSpec& spec, std::span<const std::string> exports = {});
 
     std::vector<GraphValue> values;  ///< the network's inputs come first
     std::vector<GraphNode> nodes;

@@ -138,6 +138,8 @@ public:
     virtual int inputs() const { return 1; }
     virtual int required_inputs() const { return inputs(); }
     virtual int outputs() const { return 1; }
+    /// The input that the first carried state may come from instead; the others follow it.
+    virtual int state_port() const { return 1; }
     virtual bool is_loss() const { return false; }
     /// What ids in this input must be below; 0: they are no ids.
     virtual std::int64_t classes(int /*input*/) const { return 0; }
@@ -178,6 +180,9 @@ std::unique_ptr<Module> make_concat(const ConcatSpec& spec, const Precision& pre
 std::unique_ptr<Module> make_repeat(const RepeatSpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_pool(const PoolSpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_attention(const AttentionSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_sample(const SampleSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_select(const SelectSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_loop(const LoopSpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_ctc(const CtcSpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_cross_entropy(const CrossEntropySpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_squared_error(const SquaredErrorSpec& spec, const Precision& precision);

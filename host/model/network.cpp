@@ -73,8 +73,14 @@ model::NetworkPlan& Network::Impl::find_plan(std::span<const Sequence> inputs, M
         arena = {};
         arena = model::DeviceBuffer(device, (*found)->ledger.bytes());
     }
-    if ((*found)->arena != arena.data()) (*found)->bound = ++bindings;
-    (*found)->bind(graph, arena.data(), parameters.data(), gradients.data(), element());
+    if ((*found)->arena != arena.data()) {
+        (*found)->bound = ++bindings;
+        std::vector<model::BlockPlace> blocks;
+        for (const model::StorageBlock& block : graph.blocks)
+            blocks.push_back(
+                {parameters.data() + block.offset * element(), gradients.data() + block.offset * element()});
+        (*found)->bind(graph, arena.data(), blocks);
+    }
     return **found;
 }
 
@@ -147,17 +153,6 @@ void Network::replayed() noexcept {
     impl_->parameters_dirty = true;
 }
 
-/// Adds what a node wrote beside the gradients of values that had one already.
-void Network::Impl::add_scratch(std::size_t n, Stream stream) {
-    for (const model::GradientEdge& edge : current->nodes[n].edges) {
-        if (edge.scratch == model::kNoBuffer) continue;
-        const int v = graph.nodes[n].inputs[static_cast<std::size_t>(edge.input)];
-        const model::PlannedValue& value = current->values[static_cast<std::size_t>(v)];
-        backend().add(value.info.dtype, current->arena + value.gradient, current->arena + edge.scratch,
-                      value.info.shape.size(), stream);
-    }
-}
-
 void Network::Impl::backward_node(std::size_t n, Stream stream) {
     const std::vector<int>& blocks = graph.nodes[n].blocks;
     for (std::size_t b = 0; b < blocks.size(); ++b)
@@ -165,7 +160,7 @@ void Network::Impl::backward_node(std::size_t n, Stream stream) {
     model::Call call = this->call(n, stream);
     current->nodes[n].module->backward(call);
     for (int b : blocks) block_written[static_cast<std::size_t>(b)] = 1;
-    add_scratch(n, stream);
+    current->add_scratch(graph, n, backend(), stream);
 }
 
 void Network::backward(bool accumulate, Stream stream) {

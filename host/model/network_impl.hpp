@@ -75,7 +75,6 @@ struct Network::Impl {
     void run_loss(std::size_t node, Stream stream);
     bool is_active_loss(std::size_t node) const;
     double* loss_scale() const { return scales.as<double>() + graph.nodes.size(); }
-    void add_scratch(std::size_t node, Stream stream);
     void backward_node(std::size_t node, Stream stream);
     const model::PlannedValue& planned_value(std::string_view name) const;
     HostTensor download(std::string name, const ConstView& view, Stream stream) const;

@@ -55,7 +55,7 @@ void Network::Impl::run_loss(std::size_t n, Stream stream) {
     current->nodes[n].module->loss(
         call, {sums.as<double>() + n, counted.as<std::int64_t>() + n, scales.as<double>() + n, loss_scale(), loss_begin,
                current->mode == Mode::training && !current->nodes[n].edges.empty()});
-    add_scratch(n, stream);
+    current->add_scratch(graph, n, backend(), stream);
 }
 
 void Network::loss(Stream stream) {

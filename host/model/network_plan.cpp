@@ -17,9 +17,11 @@ std::vector<const ValueInfo*> infos_of(const std::vector<PlannedValue>& values, 
 
 }  // namespace
 
-NetworkPlan::NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode run_mode, std::vector<InputExtent> shapes)
+NetworkPlan::NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode run_mode, std::vector<InputExtent> shapes,
+                         std::vector<InnerInput> inner_inputs)
     : mode(run_mode),
       extents(std::move(shapes)),
+      inner(std::move(inner_inputs)),
       values(graph.values.size()),
       inputs(graph.inputs.size()),
       nodes(graph.nodes.size()),
@@ -32,8 +34,9 @@ NetworkPlan::NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode run_m
         if (nodes[n].active && !graph.nodes[n].module->is_loss()) backward_order.push_back(static_cast<int>(n));
     if (mode == Mode::training) mark_backward(graph);
     place_values(graph);
-    if (mode == Mode::training) place_gradients(graph);
     plan_modules(graph);
+    forward_bytes = ledger.workspace_offset();
+    if (mode == Mode::training) place_gradients(graph);
 }
 
 void NetworkPlan::infer_inputs(const Graph& graph, const NetworkSpec& spec) {
@@ -51,6 +54,10 @@ void NetworkPlan::infer_inputs(const Graph& graph, const NetworkSpec& spec) {
         PlannedValue& value = values[i];
         value.present = true;
         value.info = {input.dtype, extent.shape, extent.ragged ? static_cast<int>(i) : -1};
+        if (!inner.empty()) {
+            value.info.lengths = inner[i].lengths;
+            continue;
+        }
         value.data = ledger.book(Kind::input, input.name, value.info.bytes());
         if (extent.ragged) {
             inputs[i].lengths =
@@ -83,12 +90,14 @@ void NetworkPlan::infer_node(const Graph& graph, std::size_t n) {
         value.present = true;
         value.info = outputs[o];
     }
-    if (batch == 0 && !node.carried.empty()) batch = infos[0]->batch();
+    if (batch == 0 && !node.carried.empty()) batch = outputs[0].batch();
 }
 
 /// From the losses back: whose gradient is needed. Sets edges and PlannedNode::backward.
 void NetworkPlan::mark_backward(const Graph& graph) {
     std::vector<char> wanted(values.size(), 0);
+    for (std::size_t v = 0; v < values.size(); ++v)
+        wanted[v] = graph.values[v].exported && graph.values[v].differentiable;
     for (int n : backward_order) {
         const GraphNode& node = graph.nodes[at(n)];
         PlannedNode& planned = nodes[at(n)];
@@ -99,13 +108,10 @@ void NetworkPlan::mark_backward(const Graph& graph) {
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
             const int v = node.inputs[i];
             if (v == kAbsentValue || !graph.values[at(v)].differentiable) continue;
-            GradientEdge edge{static_cast<int>(i)};
-            if (wanted[at(v)])
-                edge.scratch =
-                    ledger.book(Kind::gradient, detail::concat("d", graph.values[at(v)].name, ".of_", node.name),
-                                values[at(v)].info.bytes());
+            if (const int input = graph.values[at(v)].input; input >= 0 && !inner.empty() && !inner[at(input)].gradient)
+                continue;
+            planned.edges.push_back({static_cast<int>(i), !wanted[at(v)]});
             wanted[at(v)] = 1;
-            planned.edges.push_back(edge);
         }
     }
 }
@@ -128,13 +134,22 @@ void NetworkPlan::place_values(const Graph& graph) {
 }
 
 void NetworkPlan::place_gradients(const Graph& graph) {
+    const auto book = [&](std::size_t v) {
+        values[v].gradient = ledger.book(Kind::gradient, "d" + graph.values[v].name, values[v].info.bytes());
+    };
+    for (std::size_t v = 0; v < values.size(); ++v)
+        if (values[v].present && graph.values[v].exported && graph.values[v].differentiable) book(v);
     for (int n : backward_order) {
         const GraphNode& node = graph.nodes[at(n)];
-        for (const GradientEdge& edge : nodes[at(n)].edges) {
+        for (GradientEdge& edge : nodes[at(n)].edges) {
             const int v = node.inputs[at(edge.input)];
             PlannedValue& value = values[at(v)];
-            if (value.gradient != kNoBuffer) continue;
             const GraphValue& info = graph.values[at(v)];
+            if (!edge.first) {
+                edge.scratch =
+                    ledger.book(Kind::gradient, detail::concat("d", info.name, ".of_", node.name), value.info.bytes());
+                continue;
+            }
             const bool alone = edge.input == 0 && info.readers == 1 && node.module->gradient_in_place();
             if (alone && node.module->is_loss() && info.producer >= 0) {
                 value.gradient = value.data;
@@ -144,7 +159,7 @@ void NetworkPlan::place_gradients(const Graph& graph) {
                 value.gradient = made.gradient;
                 made.gradient_replaced = true;
             } else {
-                value.gradient = ledger.book(Kind::gradient, "d" + info.name, value.info.bytes());
+                book(at(v));
             }
         }
     }
@@ -166,14 +181,29 @@ void NetworkPlan::plan_modules(const Graph& graph) {
     }
 }
 
-void NetworkPlan::bind(const Graph& graph, std::byte* base, std::byte* parameters, std::byte* gradients,
-                       std::int64_t element) {
-    if (arena == base) return;
+std::byte* NetworkPlan::place_of(std::int64_t offset) const {
+    if (offset == kNoBuffer) return nullptr;
+    return arena + offset + (offset >= forward_bytes ? gradient_shift : 0);
+}
+
+std::byte* NetworkPlan::gradient_of(const PlannedValue& value) const { return place_of(value.gradient); }
+
+void NetworkPlan::add_scratch(const Graph& graph, std::size_t n, Backend& backend, Stream stream) const {
+    for (const GradientEdge& edge : nodes[n].edges) {
+        if (edge.scratch == kNoBuffer) continue;
+        const PlannedValue& value = values[at(graph.nodes[n].inputs[at(edge.input)])];
+        backend.add(value.info.dtype, gradient_of(value), place_of(edge.scratch), value.info.shape.size(), stream);
+    }
+}
+
+void NetworkPlan::bind(const Graph& graph, std::byte* base, std::span<const BlockPlace> blocks, std::int64_t shift) {
+    if (arena == base && gradient_shift == shift) return;
     arena = base;
+    gradient_shift = shift;
     const auto place = [&](int v) -> Place {
         if (v == kAbsentValue || !values[at(v)].present) return {};
         const PlannedValue& value = values[at(v)];
-        return {&value.info, base + value.data, value.gradient == kNoBuffer ? nullptr : base + value.gradient};
+        return {&value.info, place_of(value.data), gradient_of(value)};
     };
     for (std::size_t n = 0; n < nodes.size(); ++n) {
         PlannedNode& planned = nodes[n];
@@ -185,14 +215,11 @@ void NetworkPlan::bind(const Graph& graph, std::byte* base, std::byte* parameter
         }
         for (const GradientEdge& edge : planned.edges)
             planned.inputs[at(edge.input)].gradient =
-                edge.scratch != kNoBuffer ? base + edge.scratch : place(node.inputs[at(edge.input)]).gradient;
+                edge.first ? place(node.inputs[at(edge.input)]).gradient : place_of(edge.scratch);
         for (std::size_t o = 0; o < node.outputs.size(); ++o) planned.outputs[o] = place(node.outputs[o]);
-        for (std::size_t b = 0; b < node.blocks.size(); ++b) {
-            const std::int64_t offset = graph.blocks[at(node.blocks[b])].offset * element;
-            planned.blocks[b] = {parameters + offset, gradients + offset, false};
-        }
+        for (std::size_t b = 0; b < node.blocks.size(); ++b) planned.blocks[b] = blocks[at(node.blocks[b])];
     }
-    for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (std::size_t i = 0; inner.empty() && i < inputs.size(); ++i)
         lengths[i] =
             inputs[i].lengths == kNoBuffer ? nullptr : reinterpret_cast<const std::int64_t*>(base + inputs[i].lengths);
 }

@@ -15,10 +15,17 @@ struct InputExtent {
     friend bool operator==(const InputExtent&, const InputExtent&) = default;
 };
 
+/// A network that runs as part of another (LoopSpec): its inputs lie in the other's memory.
+struct InnerInput {
+    int lengths = -1;      ///< whose valid steps it has, in the list of lengths that it will be run with; -1: none
+    bool gradient = true;  ///< wanted
+};
+
 /// A gradient that a node's backward writes: straight to its value's gradient if it is the first to, otherwise to
 /// scratch, to be added.
 struct GradientEdge {
-    int input;  ///< port
+    int input;           ///< port
+    bool first = false;  ///< to write it
     std::int64_t scratch = kNoBuffer;
 };
 
@@ -49,11 +56,15 @@ struct PlannedInput {
 
 /// Immutable once built, but for pointers and staging.
 struct NetworkPlan {
-    NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode mode, std::vector<InputExtent> extents);
+    /// inner: one an input where the graph is part of another network; empty for a network of its own.
+    NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode mode, std::vector<InputExtent> extents,
+                std::vector<InnerInput> inner = {});
 
     Mode mode;
     std::vector<InputExtent> extents;
+    std::vector<InnerInput> inner;
     Ledger ledger;
+    std::int64_t forward_bytes = 0;  ///< of the arena; from here on there are only gradients, until the workspace
     std::vector<PlannedValue> values;
     std::vector<PlannedInput> inputs;
     std::vector<PlannedNode> nodes;
@@ -61,9 +72,14 @@ struct NetworkPlan {
     std::vector<const std::int64_t*> lengths;  ///< device memory, set by bind
     std::int64_t batch = 0;                    ///< rows of the carried states; 0: no stack carries any
 
-    /// Points everything into an arena of ledger.bytes().
-    void bind(const Graph& graph, std::byte* arena, std::byte* parameters, std::byte* gradients, std::int64_t element);
+    /// Points everything into an arena of ledger.bytes(), gradients beyond forward_bytes so much further.
+    void bind(const Graph& graph, std::byte* arena, std::span<const BlockPlace> blocks,
+              std::int64_t gradient_shift = 0);
+    std::byte* gradient_of(const PlannedValue& value) const;  ///< null where it has none
+    /// Adds what a node wrote beside the gradients of values that had one already.
+    void add_scratch(const Graph& graph, std::size_t node, Backend& backend, Stream stream) const;
     std::byte* arena = nullptr;
+    std::int64_t gradient_shift = 0;
     std::uint64_t bound = 0;  ///< names this plan in this arena
 
 private:
@@ -73,6 +89,7 @@ private:
     void place_values(const Graph& graph);
     void place_gradients(const Graph& graph);
     void plan_modules(const Graph& graph);
+    std::byte* place_of(std::int64_t offset) const;
 };
 
 }  // namespace rondo::model

@@ -52,41 +52,152 @@ Source add_source(NetworkSpec& network, const Seq2SeqSpec& spec) {
     return source;
 }
 
-/// h and what it finds in the memory become tanh(W·[h; context] + b).
-void add_luong(Chain& chain, const Seq2SeqSpec& spec, const std::string& memory, std::int64_t width,
-               const std::string& weights) {
+/// The decoder's own states begin as its stack's do, and what is fed back as nothing or, where the state before the step
+/// asks, as the state that the stack begins with.
+std::vector<std::string> loop_initial(const Seq2SeqSpec& spec, const EncoderSpec& decoder, const Source& source) {
+    std::vector<std::string> initial = source.initial;
+    if (initial.empty()) return initial;
+    const std::size_t states = initial.size(), of_layer = states / static_cast<std::size_t>(decoder.layers);
+    if (spec.attention != Seq2SeqSpec::Attention::none && spec.decoder != Seq2SeqSpec::Decoder::luong)
+        initial.push_back(spec.decoder == Seq2SeqSpec::Decoder::bahdanau ? initial[states - of_layer] : "");
+    if (spec.own_words != Seq2SeqSpec::OwnWords::never) initial.push_back("");
+    return initial;
+}
+
+/// What queries are compared with, once for all steps.
+std::string add_keys(Chain& chain, const Seq2SeqSpec& spec, const std::string& memory, std::int64_t width) {
     const std::int64_t memory_width = spec.encoder.output();
-    Chain queries = chain.branch(), keys = chain.branch(memory);
-    AttentionSpec attention{AttentionSpec::Score::dot, 1, width};
     if (spec.attention == Seq2SeqSpec::Attention::dot) {
         require(memory_width == width, "attention", "dot",
                 detail::concat("needs a memory as wide as the decoder, ", width, ", not ", memory_width));
-    } else {
-        keys.add("attention_k", LinearSpec{memory_width, width, false});
+        return memory;
     }
+    Chain keys = chain.branch(memory);
+    keys.add("attention_k", LinearSpec{memory_width, width, false});
+    return keys.value();
+}
+
+/// What `query` finds in the memory.
+std::string add_context(Chain& chain, const Seq2SeqSpec& spec, const std::string& query, const std::string& keys,
+                        const std::string& memory, std::int64_t width, const std::string& weights) {
+    Chain queries = chain.branch(query);
+    AttentionSpec attention{AttentionSpec::Score::dot, 1, width};
     if (spec.attention == Seq2SeqSpec::Attention::additive) {
         queries.add("attention_q", LinearSpec{width, width});
         attention.score = AttentionSpec::Score::additive;
     }
-    const std::string context = chain.name("context");
+    std::string context = chain.name("context");
     chain.network().nodes.push_back(
-        {chain.name("attention"), attention, {queries.value(), keys.value(), memory}, {context, weights}});
+        {chain.name("attention"), attention, {queries.value(), keys, memory}, {context, weights}});
+    return context;
+}
+
+/// h and its context become tanh(W·[h; context] + b).
+void add_combination(Chain& chain, const std::string& context, std::int64_t width, std::int64_t memory_width) {
     chain.add("join", ConcatSpec{}, {context});
     chain.add("combine", LinearSpec{width + memory_width, width});
     chain.add("combine_tanh", ActivationSpec{ActivationSpec::Kind::tanh});
+}
+
+void add_output(Chain& chain, const Seq2SeqSpec& spec, const EncoderSpec& decoder) {
+    chain.drop("dropout", spec.dropout);
+    chain.network().nodes.push_back(
+        {"linear", LinearSpec{decoder.output(), decoder.classes}, {chain.value()}, {"logits"}});
+}
+
+/// The decoder as a loop over its steps. `weights` is a value of the network around it, too.
+void add_steps(NetworkSpec& network, const Seq2SeqSpec& spec, const EncoderSpec& decoder, const Source& source,
+               const std::string& weights) {
+    using Attention = Seq2SeqSpec::Attention;
+    using Decoder = Seq2SeqSpec::Decoder;
+    const bool attends = spec.attention != Attention::none, own = spec.own_words != Seq2SeqSpec::OwnWords::never;
+    const DType dtype = network.precision.storage;
+    const std::int64_t word = decoder.embedding > 0 ? decoder.embedding : decoder.hidden, width = decoder.output(),
+                       memory_width = spec.encoder.output();
+    Chain outer(network, "decoder_", "target");
+    Node node{"decoder", LoopSpec{}, {}, {}};
+    LoopSpec loop;
+    NetworkSpec body;
+    if (own) {
+        loop.steps = {{"target"}, {"forced"}};
+        node.inputs = {"target", "forced"};
+    } else {
+        add_embedding(outer, decoder, word);
+        loop.steps = {{"word", dtype, word}};
+        node.inputs = {outer.value()};
+    }
+    if (attends) {
+        const std::string keys = add_keys(outer, spec, source.memory, width);
+        loop.whole = {{"memory", dtype, memory_width}, {"keys", dtype, width}};
+        node.inputs.insert(node.inputs.end(), {source.memory, keys});
+    }
+
+    Chain chain(body, "", own ? "target" : "word");
+    if (own) {
+        chain = chain.branch("forced");
+        chain.add("select", SelectSpec{decoder.classes}, {"target", "own_before"});
+        add_embedding(chain, decoder, word);
+    }
+    std::int64_t input = word;
+    std::string context;
+    if (attends && spec.decoder == Decoder::bahdanau) {
+        context = add_context(chain, spec, "before", "keys", "memory", width, weights);
+        chain.add("beside", ConcatSpec{}, {context});
+        input += memory_width;
+    } else if (attends && spec.decoder == Decoder::input_feeding) {
+        chain.add("beside", ConcatSpec{}, {"before"});
+        input += width;
+    }
+    add_stack(chain, decoder, input);
+    if (attends && spec.decoder == Decoder::bahdanau) loop.feedback.push_back({chain.value(), "before", width});
+    if (attends) {
+        if (context.empty()) context = add_context(chain, spec, chain.value(), "keys", "memory", width, weights);
+        add_combination(chain, context, width, memory_width);
+    }
+    if (attends && spec.decoder == Decoder::input_feeding) loop.feedback.push_back({chain.value(), "before", width});
+    if (own) {
+        add_output(chain, spec, decoder);
+        const std::int64_t top = spec.own_words == Seq2SeqSpec::OwnWords::likeliest ? 1 : 0;
+        body.nodes.push_back({"own", SampleSpec{1, top}, {"logits"}, {"own_word"}});
+        loop.feedback.push_back({"own_word", "own_before", 0});
+        loop.outputs = {"logits"};
+        node.outputs = {"logits"};
+    } else {
+        loop.outputs = {chain.value()};
+        node.outputs = {"decoder_y"};
+    }
+    if (!weights.empty()) {
+        loop.outputs.push_back(weights);
+        node.outputs.push_back(weights);
+    }
+    loop.body = std::move(body.nodes);
+    node.module = std::move(loop);
+    const std::vector<std::string> initial = loop_initial(spec, decoder, source);
+    node.inputs.insert(node.inputs.end(), initial.begin(), initial.end());
+    network.nodes.push_back(std::move(node));
+    if (own) return;
+    outer.go_on_from("decoder_y");
+    add_output(outer, spec, decoder);
 }
 
 /// From the input "target" to the value "logits".
 void add_target(NetworkSpec& network, const Seq2SeqSpec& spec, const Source& source, const std::string& weights) {
     const EncoderSpec decoder = decoder_of(spec);
     check(decoder);
+    if (spec.stepwise()) {
+        add_steps(network, spec, decoder, source, weights);
+        return;
+    }
     Chain chain(network, "decoder_", "target");
     if (decoder.kind == EncoderSpec::Kind::rnn) {
-        const std::int64_t width = decoder.embedding > 0 ? decoder.embedding : decoder.hidden;
-        add_embedding(chain, decoder, width);
-        add_stack(chain, decoder, width, source.initial);
-        if (spec.attention != Seq2SeqSpec::Attention::none)
-            add_luong(chain, spec, source.memory, decoder.output(), weights);
+        const std::int64_t word = decoder.embedding > 0 ? decoder.embedding : decoder.hidden, width = decoder.output();
+        add_embedding(chain, decoder, word);
+        add_stack(chain, decoder, word, source.initial);
+        if (spec.attention != Seq2SeqSpec::Attention::none) {
+            const std::string keys = add_keys(chain, spec, source.memory, width);
+            const std::string context = add_context(chain, spec, chain.value(), keys, source.memory, width, weights);
+            add_combination(chain, context, width, spec.encoder.output());
+        }
     } else {
         add_embedding(chain, decoder, decoder.hidden);
         add_positions(chain, decoder);
@@ -95,8 +206,7 @@ void add_target(NetworkSpec& network, const Seq2SeqSpec& spec, const Source& sou
                       l + 1 == decoder.layers ? weights : "");
         chain.add("norm", LayerNormSpec{decoder.hidden});
     }
-    chain.drop("dropout", spec.dropout);
-    network.nodes.push_back({"linear", LinearSpec{decoder.output(), decoder.classes}, {chain.value()}, {"logits"}});
+    add_output(chain, spec, decoder);
 }
 
 void check_spec(const Seq2SeqSpec& spec) {
@@ -109,6 +219,12 @@ void check_spec(const Seq2SeqSpec& spec) {
     require(spec.encoder.kind == EncoderSpec::Kind::rnn || spec.decoder_hidden == 0 ||
                 spec.decoder_hidden == spec.encoder.hidden,
             "decoder_hidden", spec.decoder_hidden, "must be 0 in a transformer");
+    require(spec.encoder.kind == EncoderSpec::Kind::rnn || spec.own_words == Seq2SeqSpec::OwnWords::never, "own_words",
+            "of a transformer", "are a recurrent decoder's: a transformer reads all its steps at once");
+    require(spec.decoder == Seq2SeqSpec::Decoder::luong ||
+                (spec.encoder.kind == EncoderSpec::Kind::rnn && spec.attention != Seq2SeqSpec::Attention::none),
+            "decoder", spec.decoder == Seq2SeqSpec::Decoder::bahdanau ? "bahdanau" : "input_feeding",
+            "needs a recurrent decoder with attention");
 }
 
 }  // namespace
@@ -118,6 +234,7 @@ NetworkSpec source_network(const Seq2SeqSpec& spec, Source& source) {
     network.precision = spec.encoder.precision;
     network.inputs = {{"source"}};
     source = add_source(network, spec);
+    if (spec.stepwise()) source.initial = loop_initial(spec, decoder_of(spec), source);
     return network;
 }
 
@@ -125,6 +242,7 @@ NetworkSpec target_network(const Seq2SeqSpec& spec, bool weights) {
     NetworkSpec network;
     network.precision = spec.encoder.precision;
     network.inputs = {{"target"}, {"memory", network.precision.storage, spec.encoder.output()}};
+    if (spec.own_words != Seq2SeqSpec::OwnWords::never) network.inputs.push_back({"forced"});
     add_target(network, spec, {"memory", {}}, weights ? "weights" : "");
     return network;
 }
@@ -136,6 +254,7 @@ NetworkSpec network_spec(const Seq2SeqSpec& spec) {
     NetworkSpec network;
     network.precision = spec.encoder.precision;
     network.inputs = {{"source"}, {"target"}, {"targets"}};
+    if (spec.own_words != Seq2SeqSpec::OwnWords::never) network.inputs.push_back({"forced"});
     model::add_target(network, spec, model::add_source(network, spec), "");
     network.nodes.push_back({"loss", CrossEntropySpec{}, {"logits", "targets"}});
     validate(network);

@@ -1,13 +1,11 @@
 #pragma once
 /// What the modules around the recurrent stacks ask of a device: attention, normalisation, pooling, CTC. The rules of
 /// backend.hpp hold. Rows are the (step, row of the batch) pairs of a time-major value, a stride their distance in
-/// elements; sums are taken in Precision::accumulate and in a fixed order. A device that lacks one says so.
+/// elements; sums are taken in Precision::accumulate and in a fixed order.
 #include <cstdint>
-#include <string_view>
 
 #include "rondo/device.hpp"
 #include "rondo/dtype.hpp"
-#include "rondo/error.hpp"
 #include "rondo/network.hpp"
 
 namespace rondo {
@@ -164,30 +162,33 @@ class ModuleOps {
 public:
     virtual ~ModuleOps() = default;
 
-    virtual void map_rows(const RowMap&, Stream) { lacks("row maps"); }
-    virtual void sum_rows(const RowSums&, Stream) { lacks("row sums"); }
-    virtual void pool_forward(const Pool&, Stream) { lacks("pooling"); }
-    virtual void pool_backward(const Pool&, Stream) { lacks("pooling"); }
-    virtual void activation_forward(const Activation&, Stream) { lacks("activations"); }
-    virtual void activation_backward(const Activation&, Stream) { lacks("activations"); }
-    virtual void layer_norm_forward(const LayerNorm&, Stream) { lacks("layer normalisation"); }
-    virtual void layer_norm_backward(const LayerNorm&, Stream) { lacks("layer normalisation"); }
-    virtual void attention_forward(const Attention&, Stream) { lacks("attention"); }
-    virtual void attention_backward(const Attention&, Stream) { lacks("attention"); }
-    virtual void attention_weights(const AttentionWeights&, Stream) { lacks("attention weights"); }
-    virtual void additive_attention_forward(const AdditiveAttention&, Stream) { lacks("additive attention"); }
-    virtual void additive_attention_backward(const AdditiveAttention&, Stream) { lacks("additive attention"); }
-    virtual void ctc(const Ctc&, Stream) { lacks("CTC"); }
-    /// Bytes of Ctc::scratch.
-    virtual std::int64_t ctc_scratch(DType /*dtype*/, std::int64_t /*steps*/, std::int64_t /*batch*/,
-                                     std::int64_t /*classes*/, std::int64_t /*target_steps*/) const {
-        lacks("CTC");
-    }
+    // What a part of a network needs that runs step by step.
+    /// to[t,b] = t < lengths[b] ? 1 : 0, i64 [steps, batch]: each step's lengths.
+    virtual void step_lengths(const std::int64_t* lengths, std::int64_t steps, std::int64_t batch, std::int64_t* to,
+                              Stream stream) = 0;
+    /// to[i] = {philox_subseed(from.seed, i), from.step}, i < count
+    virtual void random_states(const RandomState* from, std::int64_t count, RandomState* to, Stream stream) = 0;
+    /// out[i] = which[i] ? a[i] : max(b[i], 0), i < count. out may be any of them.
+    virtual void select_ids(const std::int32_t* which, const std::int32_t* a, const std::int32_t* b, std::int64_t count,
+                            std::int32_t* out, Stream stream) = 0;
 
-private:
-    [[noreturn]] static void lacks(std::string_view what) {
-        throw Error(ErrorCode::unsupported, detail::concat("this device does not run ", what, " yet"));
-    }
+    virtual void map_rows(const RowMap& map, Stream stream) = 0;
+    virtual void sum_rows(const RowSums& sums, Stream stream) = 0;
+    virtual void pool_forward(const Pool& pool, Stream stream) = 0;
+    virtual void pool_backward(const Pool& pool, Stream stream) = 0;
+    virtual void activation_forward(const Activation& activation, Stream stream) = 0;
+    virtual void activation_backward(const Activation& activation, Stream stream) = 0;
+    virtual void layer_norm_forward(const LayerNorm& norm, Stream stream) = 0;
+    virtual void layer_norm_backward(const LayerNorm& norm, Stream stream) = 0;
+    virtual void attention_forward(const Attention& attention, Stream stream) = 0;
+    virtual void attention_backward(const Attention& attention, Stream stream) = 0;
+    virtual void attention_weights(const AttentionWeights& weights, Stream stream) = 0;
+    virtual void additive_attention_forward(const AdditiveAttention& attention, Stream stream) = 0;
+    virtual void additive_attention_backward(const AdditiveAttention& attention, Stream stream) = 0;
+    virtual void ctc(const Ctc& loss, Stream stream) = 0;
+    /// Bytes of Ctc::scratch.
+    virtual std::int64_t ctc_scratch(DType dtype, std::int64_t steps, std::int64_t batch, std::int64_t classes,
+                                     std::int64_t target_steps) const = 0;
 };
 
 }  // namespace rondo

@@ -95,6 +95,15 @@ Memory Translator::Impl::read(std::span<const std::vector<std::int32_t>> sources
 
 namespace {
 
+/// One forward of a target network. Where it could go on from its own words it is given these.
+void run_decoder(Network& decoder, const std::vector<std::int32_t>& ids, const Shape& shape, const Memory& memory,
+                 const NetworkState* from, Stream stream) {
+    const std::vector<std::int32_t> forced(ids.size(), 1);
+    std::vector<Sequence> inputs{{ConstView(ids.data(), shape)}, {memory.states.view(), memory.lengths}};
+    if (decoder.spec().inputs.size() > inputs.size()) inputs.push_back({ConstView(forced.data(), shape)});
+    decoder.forward(inputs, Mode::inference, from, stream);
+}
+
 /// The decoder as beam search sees it.
 class DecoderSteps final : public StepModel {
 public:
@@ -149,9 +158,8 @@ private:
         for (std::size_t t = first; t < length; ++t)
             for (const auto& prefix : prefixes_) ids.push_back(prefix[t]);
         const auto rows = static_cast<std::int64_t>(prefixes_.size());
-        const Sequence inputs[2]{{ConstView(ids.data(), {static_cast<std::int64_t>(length - first), rows}), {}},
-                                 {memory_->states.view(), memory_->lengths}};
-        decoder_.forward(inputs, Mode::inference, state_ ? &*state_ : nullptr, stream_);
+        const Shape shape{static_cast<std::int64_t>(length - first), rows};
+        run_decoder(decoder_, ids, shape, *memory_, state_ ? &*state_ : nullptr, stream_);
         if (state_) decoder_.keep_state(1, *state_, stream_);
     }
 
@@ -205,14 +213,13 @@ std::vector<double> Translator::attention(const std::vector<std::int32_t>& sourc
     const Memory memory = m.read(std::span(&source, 1));
     std::vector<std::int32_t> ids{m.spec.begin()};
     ids.insert(ids.end(), target.begin(), target.end());
-    const Sequence inputs[2]{{ConstView(ids.data(), {static_cast<std::int64_t>(ids.size()), 1}), {}},
-                             {memory.states.view(), memory.lengths}};
     std::optional<NetworkState> state;
     if (m.recurrent()) {
         state = m.explained->make_state(1);
         state->write(memory.initial, m.stream);
     }
-    m.explained->forward(inputs, Mode::inference, state ? &*state : nullptr, m.stream);
+    run_decoder(*m.explained, ids, {static_cast<std::int64_t>(ids.size()), 1}, memory, state ? &*state : nullptr,
+                m.stream);
     return numbers_of(m.explained->read_value("weights", m.stream));
 }
 

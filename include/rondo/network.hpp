@@ -17,6 +17,10 @@
 ///     ConcatSpec      a [T,B,A], b [T,B,C] or [B,C]        [T,B,A+C]
 ///     RepeatSpec      x [B,width]                          [steps,B,width]
 ///     PoolSpec        x [T,B,width]                        [B,width]
+///     SampleSpec      logits [...,classes]                 ids i32 [...]
+///     SelectSpec      which, a, b i32 [...]                i32 [...]
+///     LoopSpec        its steps, its whole inputs,         its outputs [T,B,width],      those of its body
+///                     then initial states                  then final states
 ///     AttentionSpec   q [T,B,heads·D], k [S,B,heads·D],    [T,B,heads·V], weights        additive: vector [D]
 ///                     v [S,B,heads·V]                      [T,B,S]
 ///     CrossEntropySpec  logits [...,classes], targets i32 [...]         a loss
@@ -142,10 +146,59 @@ struct SquaredErrorSpec {
     friend bool operator==(const SquaredErrorSpec&, const SquaredErrorSpec&) = default;
 };
 
+/// One id a row, drawn from softmax(logits / temperature) among the top_k largest (0: all), from Philox; top_k = 1 is the
+/// largest, and draws nothing. No gradient flows back. -1 where a logit is NaN.
+struct SampleSpec {
+    double temperature = 1;
+    std::int64_t top_k = 0;
+    friend bool operator==(const SampleSpec&, const SampleSpec&) = default;
+};
+
+/// y = which ? a : max(b, 0), id by id.
+struct SelectSpec {
+    std::int64_t classes = 0;  ///< that the ids are of
+    friend bool operator==(const SelectSpec&, const SelectSpec&) = default;
+};
+
+/// Something the caller feeds: ids (i32, width 0) or numbers in the network's storage type (states: in that
+/// of Precision::state).
+struct InputSpec {
+    std::string name;
+    DType dtype = DType::i32;
+    std::int64_t width = 0;  ///< last extent; 0: ids, which have none
+    bool gradient = false;   ///< the gradient of the loss with respect to it is wanted (numbers only)
+    friend bool operator==(const InputSpec&, const InputSpec&) = default;
+};
+
+struct Node;
+
+/// A part of a network that runs one step at a time, because a step reads what the step before made: input feeding
+/// (Luong et al. 2015), the decoder of Bahdanau et al. 2015, a decoder that goes on from its own words (scheduled
+/// sampling, Bengio et al. 2015). What needs no such thing is faster outside, all steps at once.
+///
+/// The body is a list of nodes as a network's, without losses, that sees one step: values of the `steps` are [1,B,width],
+/// those `whole` are as they are. States that its stacks carry go from step to step, and so does what `feedback` names;
+/// the loop's own states are all of these: initial ones as inputs, in this order (each stack's, then feedback's),
+/// otherwise carried or zero. Steps past a row's length leave stacks' states alone and write zeros where the modules of
+/// the body do.
+struct LoopSpec {
+    struct Feedback {
+        std::string value;       ///< of the body: what one step makes
+        std::string as;          ///< under this name the next step reads it
+        std::int64_t width = 0;  ///< 0: ids
+        friend bool operator==(const Feedback&, const Feedback&) = default;
+    };
+    std::vector<InputSpec> steps{}, whole{};  ///< inputs of the body; those of the node are in this order
+    std::vector<Feedback> feedback{};
+    std::vector<Node> body;
+    std::vector<std::string> outputs{};  ///< values of the body, [1,B,width]
+    friend bool operator==(const LoopSpec& a, const LoopSpec& b);
+};
+
 /// A StackSpec's precision must be the network's.
 using ModuleSpec = std::variant<EmbeddingSpec, StackSpec, LinearSpec, DropoutSpec, AddSpec, ActivationSpec,
                                 LayerNormSpec, PositionSpec, ConcatSpec, RepeatSpec, PoolSpec, AttentionSpec,
-                                CrossEntropySpec, SquaredErrorSpec, CtcSpec>;
+                                SampleSpec, SelectSpec, LoopSpec, CrossEntropySpec, SquaredErrorSpec, CtcSpec>;
 
 struct Node {
     std::string name;
@@ -155,14 +208,10 @@ struct Node {
     friend bool operator==(const Node&, const Node&) = default;
 };
 
-/// Something the caller feeds: ids (i32, width 0) or numbers in the network's storage type.
-struct InputSpec {
-    std::string name;
-    DType dtype = DType::i32;
-    std::int64_t width = 0;  ///< last extent; 0: ids, which have none
-    bool gradient = false;   ///< the gradient of the loss with respect to it is wanted (numbers only)
-    friend bool operator==(const InputSpec&, const InputSpec&) = default;
-};
+inline bool operator==(const LoopSpec& a, const LoopSpec& b) {
+    return a.steps == b.steps && a.whole == b.whole && a.feedback == b.feedback && a.body == b.body &&
+           a.outputs == b.outputs;
+}
 
 /// `parameter` is the same tensor as `same_as`: one array, one gradient, the sum of both uses.
 struct Tie {

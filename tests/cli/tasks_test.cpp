@@ -62,6 +62,7 @@ protected:
 
     TemporaryFolder folder;
 };
+class SlowTasks : public Tasks {};
 
 /// Words of which the last colour decides the label.
 std::string colours(int count, std::uint64_t seed) {
@@ -139,7 +140,7 @@ std::string reversals(int count, std::uint64_t seed) {
     return text;
 }
 
-TEST_F(Tasks, Seq2SeqTranslates) {
+TEST_F(SlowTasks, Seq2SeqTranslates) {
     const auto model_and = [](const char* model, Words more) {
         more.insert(more.end(), {"--model", model, "--hidden", "32", "--layers", "1", "--batch", "32", "--lr", "0.003",
                                  "--overwrite", "--max-length", "12"});
@@ -165,6 +166,41 @@ TEST_F(Tasks, Seq2SeqTranslates) {
         EXPECT_TRUE(best[0].starts_with("4321\t-0."));
         EXPECT_TRUE(read_text(folder.file("attention.csv")).starts_with("\"\",\"1\",\"2\",\"3\",\"4\"\n\"4\","));
     }
+}
+
+/// Step by step, and from its own words more and more often.
+TEST_F(SlowTasks, Seq2SeqGoesStepByStep) {
+    const Words more{"--decoder",
+                     "bahdanau",
+                     "--attention",
+                     "additive",
+                     "--cell",
+                     "gru",
+                     "--bidirectional",
+                     "--hidden",
+                     "24",
+                     "--layers",
+                     "1",
+                     "--batch",
+                     "32",
+                     "--lr",
+                     "0.005",
+                     "--steps",
+                     "400",
+                     "--teacher-forcing",
+                     "0.5",
+                     "--teacher-forcing-steps",
+                     "300",
+                     "--max-length",
+                     "12"};
+    const Finished done = train("seq2seq", reversals(1500, 1), more);
+    ASSERT_EQ(done.exit_code, 0) << done.err;
+    EXPECT_GE(figure_of("exact", reversals(100, 2)), 0.8);
+    EXPECT_EQ(predict("1234\n20\n", "translate", {"--beam", "4"}), (Words{"4321", "02"}));
+    EXPECT_EQ(train("seq2seq", reversals(50, 1), {"--overwrite", "--decoder", "input_feeding", "--attention", "none"})
+                  .exit_code,
+              2);
+    EXPECT_EQ(train("seq2seq", reversals(50, 1), {"--overwrite", "--teacher-forcing", "1.5"}).exit_code, 2);
 }
 
 TEST_F(Tasks, Seq2SeqReadsParallelFiles) {
@@ -252,7 +288,7 @@ std::string seasons(int count) {
 }
 
 /// Two periods that do not fit: last year's number is not what comes.
-TEST_F(Tasks, ForecastBeatsTheSeasonalNaive) {
+TEST_F(SlowTasks, ForecastBeatsTheSeasonalNaive) {
     const Finished done =
         train("forecast", seasons(500),
               {"--hidden", "24", "--layers", "1", "--batch", "32", "--epochs", "60", "--context", "36", "--horizon",

@@ -53,6 +53,34 @@ TEST_F(CudaModulesGpu, MapsRows) {
                         }
 }
 
+/// What a loop's steps need: integers, so that nothing may differ.
+TEST_F(CudaModulesGpu, StepsOfALoop) {
+    Bench gpu(device(), DType::f32), cpu(Device::cpu(1), DType::f64);
+    const std::int64_t steps = 7, batch = 37, count = steps * batch;
+    Random random(23);
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t b = 0; b < batch; ++b) lengths.push_back(random.below(steps + 1));
+    std::vector<std::int32_t> which, a, b;
+    for (std::int64_t i = 0; i < count; ++i) {
+        which.push_back(static_cast<std::int32_t>(random.below(2)));
+        a.push_back(static_cast<std::int32_t>(random.below(100)));
+        b.push_back(static_cast<std::int32_t>(random.below(100)) - 10);
+    }
+    const std::vector<std::int64_t> state{0x123456789abcdef, 99};
+    const auto results = [&](Bench& on) {
+        auto* to = const_cast<std::int64_t*>(on.lengths(std::vector<std::int64_t>(static_cast<std::size_t>(count))));
+        on.backend().step_lengths(on.lengths(lengths), steps, batch, to, kStream);
+        auto* states = const_cast<std::int64_t*>(on.lengths(std::vector<std::int64_t>(2 * 300)));
+        on.backend().random_states(reinterpret_cast<const RandomState*>(on.lengths(state)), 300,
+                                   reinterpret_cast<RandomState*>(states), kStream);
+        std::int32_t* chosen = on.ids(std::vector<std::int32_t>(static_cast<std::size_t>(count), -7));
+        on.backend().select_ids(on.ids(which), on.ids(a), on.ids(b), count, chosen, kStream);
+        return std::vector<std::vector<std::byte>>{on.bytes(to), on.bytes(states), on.bytes(chosen)};
+    };
+    EXPECT_EQ(results(gpu), results(cpu));
+    EXPECT_TRUE(gpu.intact());
+}
+
 TEST_F(CudaModulesGpu, SumsRows) {
     struct Sums {
         std::int64_t groups, group_step, items, item_step;

@@ -299,6 +299,170 @@ TEST(SequenceModules, AttentionIgnoresWhatLiesPastALength) {
     }
 }
 
+// Loops.
+
+StackSpec small_stack(std::int64_t input) {
+    return {input,
+            {LayerSpec{.cell = "lstm", .hidden = 3, .projection = 2}, LayerSpec{.cell = "gru", .hidden = 4}},
+            Precision::f64()};
+}
+
+/// A stack and a linear layer from "x" to "y", with the states "h", "c" and "g" of the stack's layers from a pooled
+/// linear layer, in a loop or not. Parameters have the same order.
+NetworkSpec stepped(bool loop) {
+    const std::vector<Node> begin{{"pool", PoolSpec{PoolSpec::Kind::mean}, {"x"}, {"p"}},
+                                  {"begin", LinearSpec{4, 2}, {"p"}, {"h"}}};
+    const Node stack{"rnn", small_stack(4), {"x", "h", "", ""}, {"r", "", "", "last"}},
+        linear{"top", LinearSpec{4, 4}, {"r"}, {"s"}};
+    std::vector<Node> nodes = begin;
+    if (loop) {
+        LoopSpec steps;
+        steps.steps = {{"x", DType::f64, 4}};
+        steps.body = {{"rnn", small_stack(4), {"x"}, {"r"}}, linear};
+        steps.outputs = {"s"};
+        nodes.push_back({"loop", steps, {"x", "h"}, {"s", "", "", "last"}});
+    } else {
+        nodes.push_back(stack);
+        nodes.push_back(linear);
+    }
+    nodes.push_back({"join", ConcatSpec{}, {"s", "last"}, {"y"}});
+    return between(4, nodes, 8);
+}
+
+TEST(SequenceModules, LoopOverAStackIsTheStack) {
+    for (const auto& lengths : kLengths) {
+        std::vector<std::vector<double>> results;
+        for (const bool loop : {false, true}) {
+            Network network = network_of(stepped(loop));
+            std::vector<HostTensor> parameters = network.read_parameters(kStream);
+            Random random(77);  // names differ, and with them what initialise draws
+            for (HostTensor& p : parameters) {
+                const std::vector<double> values = random.uniforms(p.shape.size());
+                std::copy(values.begin(), values.end(), p.as<double>().begin());
+            }
+            network.write_parameters(parameters, kStream);
+            Feed feed = feed_of(8, true, lengths);
+            std::vector<double>& result = results.emplace_back();
+            result.push_back(loss_of(network, feed, Reduction::mean));
+            network.backward(false, kStream);
+            for (const HostTensor& g : network.read_gradients(kStream))
+                for (const double v : g.as<double>()) result.push_back(v);
+            for (const double v : network.read_gradient("input", kStream).as<double>()) result.push_back(v);
+            NetworkState state = network.make_state(3);
+            for (const std::int64_t step : {0, 2, 5}) {
+                network.keep_state(step, state, kStream);
+                for (const HostTensor& s : state.read(kStream))
+                    for (const double v : s.as<double>()) result.push_back(v);
+            }
+            network.forward(feed.inputs(), Mode::inference, nullptr, kStream);
+            for (const double v : network.read_value("y", kStream).as<double>()) result.push_back(v);
+            network.keep_state(5, state, kStream);
+            network.forward(feed.inputs(), Mode::inference, &state, kStream);
+            for (const double v : network.read_value("y", kStream).as<double>()) result.push_back(v);
+        }
+        ASSERT_EQ(results[0].size(), results[1].size());
+        for (std::size_t i = 0; i < results[0].size(); ++i) ASSERT_NEAR(results[0][i], results[1][i], 1e-13) << i;
+    }
+}
+
+/// What is read past a row's length is NaN, and dropout draws another mask in each step.
+TEST(SequenceModules, LoopsHaveTheirGradients) {
+    LoopSpec steps;
+    steps.steps = {{"x", DType::f64, 4}};
+    steps.whole = {{"memory", DType::f64, 3}};
+    steps.feedback = {{"n", "before", 4}};
+    steps.body = {{"both", ConcatSpec{}, {"x", "before"}, {"b"}},
+                  {"rnn", small_stack(8), {"b"}, {"r"}},
+                  {"k", LinearSpec{3, 4}, {"memory"}, {"keys"}},
+                  {"look", AttentionSpec{Score::dot, 1, 4}, {"r", "keys", "memory"}, {"c"}},
+                  {"join", ConcatSpec{}, {"r", "c"}, {"j"}},
+                  {"drop", DropoutSpec{0.3}, {"j"}, {"d"}},
+                  {"out", LinearSpec{7, 4}, {"d"}, {"n"}},
+                  {"unread", LinearSpec{4, 2}, {"r"}, {"u"}}};
+    steps.outputs = {"n", "c"};
+    for (const auto& lengths : kLengths) {
+        NetworkSpec spec =
+            between(4, {{"loop", steps, {"x", "memory"}, {"s", "t"}}, {"all", ConcatSpec{}, {"s", "t"}, {"y"}}}, 7);
+        spec.inputs.push_back({"memory", DType::f64, 3, true});
+        Feed feed = attention_feed(7, lengths, {6, 0, 2});
+        for (std::size_t b = 0; b < lengths.size(); ++b)
+            for (std::int64_t t = lengths[b]; t < 5; ++t)
+                for (std::size_t i = 0; i < 4; ++i)
+                    feed.numbers_of(0)[(static_cast<std::size_t>(t) * 3 + b) * 4 + i] = kNan;
+        Network network = network_of(spec);
+        check_parameter_gradients(network, feed, Reduction::mean);
+        if (lengths.empty()) check_input_gradient(network, feed, 0, Reduction::sum, 2e-8);
+        check_input_gradient(network, feed, 2, Reduction::sum, 2e-8);
+    }
+}
+
+TEST(SequenceModules, LoopsDrawOncePerStepOrOncePerSequence) {
+    for (const bool once : {false, true}) {
+        LoopSpec steps;
+        steps.steps = {{"x", DType::f64, 4}};
+        steps.body = {{"drop", DropoutSpec{0.5, once}, {"x"}, {"d"}}};
+        steps.outputs = {"d"};
+        Network network = network_of(between(4, {{"loop", steps, {"x"}, {"y"}}}, 4));
+        const Feed feed = feed_of(4, true);
+        network.forward(feed.inputs(), Mode::training, nullptr, kStream);
+        const HostTensor y = network.read_value("y", kStream);
+        int same = 0, dropped = 0;
+        for (std::int64_t i = 0; i < 12; ++i)
+            for (std::int64_t t = 0; t < 5; ++t) {
+                dropped += y.at(t * 12 + i) == 0;
+                same += (y.at(t * 12 + i) == 0) == (y.at(i) == 0);
+            }
+        EXPECT_GT(dropped, 10);
+        EXPECT_LT(dropped, 50);
+        EXPECT_EQ(same == 60, once);
+        network.forward(feed.inputs(), Mode::inference, nullptr, kStream);
+        EXPECT_EQ(network.read_value("y", kStream).data, network.read_value("x", kStream).data);
+    }
+}
+
+/// Ids go from step to step: each step reads what the step before found the largest, or what it is told.
+TEST(SequenceModules, LoopsReadTheirOwnWords) {
+    LoopSpec steps;
+    steps.steps = {{"told", DType::i32}, {"which", DType::i32}};
+    steps.feedback = {{"word", "before", 0}};
+    steps.body = {{"select", SelectSpec{3}, {"which", "told", "before"}, {"read"}},
+                  {"embedding", EmbeddingSpec{3, 3}, {"read"}, {"e"}},
+                  {"own", SampleSpec{1, 1}, {"e"}, {"word"}}};
+    steps.outputs = {"e", "word"};
+    NetworkSpec spec;
+    spec.inputs = {{"told"}, {"which"}, {"targets"}};
+    spec.nodes = {{"loop", steps, {"told", "which"}, {"e", "words"}}, {"loss", CrossEntropySpec{}, {"e", "targets"}}};
+    Network network = network_of(spec);
+    // The row of a word has the next one's element largest: 0 -> 2 -> 1 -> 0.
+    std::vector<HostTensor> parameters = network.read_parameters(kStream);
+    const std::vector<double> table{0.1, 0.2, 0.9, 0.8, 0.1, 0.3, 0.2, 0.7, 0.1};
+    std::copy(table.begin(), table.end(), parameters[0].as<double>().begin());
+    network.write_parameters(parameters, kStream);
+    Feed feed;
+    feed.ids({5, 1}, {1, 1, 1, 0, 1}).ids({5, 1}, {1, 0, 0, 1, 0}).ids({5, 1}, {0, 1, 2, 0, 1});
+    test::check_parameter_gradients(network, feed, Reduction::mean);
+    const HostTensor words = network.read_value("words", kStream);
+    EXPECT_EQ(std::vector<std::int32_t>(words.as<std::int32_t>().begin(), words.as<std::int32_t>().end()),
+              (std::vector<std::int32_t>{0, 2, 1, 2, 1}));
+}
+
+TEST(SequenceModules, LoopsRefuseWhatHasNoMeaningInAStep) {
+    const auto refused = [](std::vector<Node> body) {
+        LoopSpec steps;
+        steps.steps = {{"x", DType::f64, 4}};
+        steps.body = std::move(body);
+        steps.outputs = {"s"};
+        EXPECT_THROW(network_of(between(4, {{"loop", steps, {"x"}, {"y"}}}, 4)), Error);
+    };
+    LayerSpec backwards{.cell = "gru", .hidden = 2};
+    backwards.direction = Direction::bidirectional;
+    refused({{"rnn", StackSpec{4, {backwards}, Precision::f64()}, {"x"}, {"s"}}});
+    refused({{"place", PositionSpec{PositionSpec::Kind::sinusoidal, 4, 5}, {"x"}, {"s"}}});
+    refused({{"self", AttentionSpec{Score::dot, 1, 4, true}, {"x", "x", "x"}, {"s"}}});
+    refused({{"drop", DropoutSpec{}, {"x"}, {"t"}}});  // makes no "s"
+    refused({{"drop", DropoutSpec{}, {"x"}, {"s"}}, {"loss", SquaredErrorSpec{}, {"s", "x"}}});
+}
+
 TEST(SequenceModules, RefuseWhatDoesNotFit) {
     const auto refused = [](const NetworkSpec& spec, const Feed& feed) {
         EXPECT_THROW(

@@ -39,6 +39,17 @@ std::vector<Seq2SeqSpec> all_kinds() {
     specs[2].encoder.layers = 2;
     specs[2].decoder_hidden = 5;
     specs[2].decoder_layers = 3;
+    using Decoder = Seq2SeqSpec::Decoder;
+    using OwnWords = Seq2SeqSpec::OwnWords;
+    Seq2SeqSpec feeding = specs[2], bahdanau = specs[3], own = specs[3];
+    feeding.decoder = Decoder::input_feeding;
+    bahdanau.decoder = Decoder::bahdanau;
+    own.decoder = Decoder::bahdanau;
+    own.encoder.hidden = 5;
+    own.own_words = OwnWords::likeliest;
+    Seq2SeqSpec plain = specs[0];
+    plain.own_words = OwnWords::drawn;
+    specs.insert(specs.end(), {feeding, bahdanau, own, plain});
     return specs;
 }
 
@@ -84,6 +95,11 @@ Feed feed_of(const Seq2SeqSpec& spec, const std::vector<Ids>& list) {
     }
     Feed feed;
     feed.ids({s, batch}, source, source_lengths).ids({t, batch}, in, target_lengths).ids({t, batch}, out);
+    if (spec.own_words != Seq2SeqSpec::OwnWords::never) {
+        Ids forced(in.size(), 1);
+        for (std::size_t i = list.size(); i < forced.size(); ++i) forced[i] = i % 3 == 0;
+        feed.ids({t, batch}, forced);
+    }
     return feed;
 }
 
@@ -118,6 +134,7 @@ TEST(Translator, AgreesWithTheTrainingNetwork) {
                     feed.ids({static_cast<std::int64_t>(list[i].size()), 1}, list[i])
                         .ids({steps, 1}, in)
                         .ids({steps, 1}, out);
+                    if (spec.own_words != Seq2SeqSpec::OwnWords::never) feed.ids({steps, 1}, Ids(in.size(), 1));
                     EXPECT_NEAR(test::loss_of(network, feed, Reduction::sum), -h.log_p, 1e-9);
                 }
         }
@@ -138,7 +155,7 @@ TEST(Translator, DoesNotDependOnItsNeighbours) {
     }
 }
 
-TEST(Translator, LearnsToReverse) {
+TEST(SlowTranslator, LearnsToReverse) {
     for (Seq2SeqSpec spec :
          {seq2seq(EncoderSpec::Kind::rnn, Way::general, true), seq2seq(EncoderSpec::Kind::transformer, Way::none)}) {
         spec.encoder.hidden = 32;
@@ -184,6 +201,12 @@ TEST(Translator, RefusesWhatDoesNotFit) {
     EXPECT_THROW(network_spec(spec), Error);
     spec.encoder.heads = 2;
     spec.decoder_hidden = 6;
+    EXPECT_THROW(network_spec(spec), Error);
+    spec.decoder_hidden = 0;
+    spec.own_words = Seq2SeqSpec::OwnWords::drawn;
+    EXPECT_THROW(network_spec(spec), Error);  // a transformer has no step of before
+    spec = seq2seq(EncoderSpec::Kind::rnn, Way::none);
+    spec.decoder = Seq2SeqSpec::Decoder::bahdanau;
     EXPECT_THROW(network_spec(spec), Error);
     spec = seq2seq(EncoderSpec::Kind::rnn, Way::general);
     Network network = network_for(spec);

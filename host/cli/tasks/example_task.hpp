@@ -55,7 +55,7 @@ public:
 
     std::optional<StepMetrics> queue(Trainer& trainer) override {
         const std::int64_t step = trainer.progress().step, epoch = step / steps_an_epoch();
-        const Batch batch = batch_of(pointers(train_, batches_->batch(epoch, step % steps_an_epoch())));
+        const Batch batch = training_batch(pointers(train_, batches_->batch(epoch, step % steps_an_epoch())), step);
         const bool last = step % steps_an_epoch() == steps_an_epoch() - 1;
         std::optional<StepMetrics> metrics = trainer.queue(batch.inputs());
         if (last) trainer.next_epoch();
@@ -84,6 +84,8 @@ protected:
     virtual void encode(Example& example) const = 0;
     virtual std::int64_t length_of(const Example& example) const = 0;
     virtual Batch batch_of(const Pointers& examples) const = 0;
+    /// That of an update, where it is another than what the network is judged by.
+    virtual Batch training_batch(const Pointers& examples, std::int64_t /*step*/) const { return batch_of(examples); }
     /// Looks at the network's values after a forward without dropout.
     virtual void count(const Pointers& examples, Network& network, Stream stream) = 0;
     virtual void begin_count() = 0;

@@ -19,6 +19,13 @@ Seq2SeqSpec spec_of(const TrainConfig& config, std::int64_t source, std::int64_t
     spec.encoder = encoder_of(config, source);
     spec.target_classes = target;
     spec.attention = parse_attention(config.attention);
+    spec.decoder = parse_decoder(config.decoder);
+    require(config.teacher_forcing >= 0 && config.teacher_forcing <= 1, "teacher_forcing", config.teacher_forcing,
+            "must be in [0, 1]");
+    require(config.teacher_forcing_steps >= 0, "teacher_forcing_steps", config.teacher_forcing_steps,
+            "must not be negative");
+    const auto own = parse_own_words(config.own_words);
+    if (config.teacher_forcing < 1) spec.own_words = own;
     spec.dropout = config.output_dropout.value_or(config.dropout);
     return spec;
 }
@@ -123,7 +130,16 @@ private:
         return static_cast<std::int64_t>(std::max(p.source_ids.size(), p.target_ids.size() + 1));
     }
 
-    Batch batch_of(const Pointers& pairs) const override {
+    Batch batch_of(const Pointers& pairs) const override { return make_batch(pairs, 1, 0); }
+
+    Batch training_batch(const Pointers& pairs, std::int64_t step) const override {
+        const double end = config_.teacher_forcing, steps = static_cast<double>(config_.teacher_forcing_steps),
+                     at = static_cast<double>(step);
+        return make_batch(pairs, at < steps ? 1 + (end - 1) * at / steps : end, step);
+    }
+
+    /// forced: the share of the words read that are the target's.
+    Batch make_batch(const Pointers& pairs, double forced, std::int64_t step) const {
         std::vector<const Ids*> sources, ins, outs;
         std::deque<Ids> made;
         for (const Pair* p : pairs) {
@@ -140,7 +156,20 @@ private:
         batch.ids(source.shape, std::move(source.ids), std::move(source.lengths))
             .ids(in.shape, std::move(in.ids), std::move(in.lengths))
             .ids(out.shape, std::move(out.ids));
+        if (model_->spec().own_words != Seq2SeqSpec::OwnWords::never)
+            batch.ids(in.shape, draw_forced(in.shape, forced, step));
         return batch;
+    }
+
+    /// 1 with the probability `share`, and at the first step.
+    Ids draw_forced(const Shape& shape, double share, std::int64_t step) const {
+        Ids forced(static_cast<std::size_t>(shape.size()), 1);
+        const PhiloxKey key = philox_key(philox_subseed(static_cast<std::uint64_t>(config_.seed), 30));
+        for (std::size_t i = static_cast<std::size_t>(shape[1]); i < forced.size(); ++i) {
+            const Philox4 r = philox4x32(philox_counter(i, static_cast<std::uint64_t>(step)), key);
+            forced[i] = philox_uniform(r.word[0], r.word[1]) < share ? 1 : 0;
+        }
+        return forced;
     }
 
     void begin_count() override {

@@ -1,11 +1,28 @@
-/// Rows copied, summed and pooled.
+/// Rows copied, summed and pooled, and what a loop's steps need.
 #include "cpu/cpu_backend.hpp"
 #include "cpu/ops/typed.hpp"
+#include "rondo/philox.hpp"
 
 namespace rondo {
 
 using cpu::kGrain;
 using cpu::with_type;
+
+void CpuBackend::step_lengths(const std::int64_t* lengths, std::int64_t steps, std::int64_t batch, std::int64_t* to,
+                              Stream) {
+    for (std::int64_t t = 0; t < steps; ++t)
+        for (std::int64_t b = 0; b < batch; ++b) to[t * batch + b] = t < lengths[b] ? 1 : 0;
+}
+
+void CpuBackend::random_states(const RandomState* from, std::int64_t count, RandomState* to, Stream) {
+    for (std::int64_t i = 0; i < count; ++i)
+        to[i] = {philox_subseed(from->seed, static_cast<std::uint64_t>(i)), from->step};
+}
+
+void CpuBackend::select_ids(const std::int32_t* which, const std::int32_t* a, const std::int32_t* b, std::int64_t count,
+                            std::int32_t* out, Stream) {
+    for (std::int64_t i = 0; i < count; ++i) out[i] = which[i] != 0 ? a[i] : std::max(b[i], 0);
+}
 
 void CpuBackend::map_rows(const RowMap& m, Stream) {
     with_type(m.dtype, [&]<class T>() {

@@ -18,6 +18,9 @@ struct Maker {
     std::unique_ptr<Module> operator()(const RepeatSpec& s) const { return make_repeat(s, precision); }
     std::unique_ptr<Module> operator()(const PoolSpec& s) const { return make_pool(s, precision); }
     std::unique_ptr<Module> operator()(const AttentionSpec& s) const { return make_attention(s, precision); }
+    std::unique_ptr<Module> operator()(const SampleSpec& s) const { return make_sample(s, precision); }
+    std::unique_ptr<Module> operator()(const SelectSpec& s) const { return make_select(s, precision); }
+    std::unique_ptr<Module> operator()(const LoopSpec& s) const { return make_loop(s, precision); }
     std::unique_ptr<Module> operator()(const CtcSpec& s) const { return make_ctc(s, precision); }
     std::unique_ptr<Module> operator()(const CrossEntropySpec& s) const { return make_cross_entropy(s, precision); }
     std::unique_ptr<Module> operator()(const SquaredErrorSpec& s) const { return make_squared_error(s, precision); }
