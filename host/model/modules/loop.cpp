@@ -161,6 +161,8 @@ public:
         for (std::int64_t t = 0; t < plans; ++t)
             plans_.push_back(plan_step(graph, body, request.mode, request.inputs, request.input_gradients));
         const NetworkPlan& one = *plans_[0];
+        for (const std::string& name : body.outputs) out_values_.push_back(at(graph.value(name)));
+        for (const LoopState& s : body.states) state_values_.push_back(at(graph.value(s.value)));
         stride_ = one.forward_bytes;
         const auto book = [&](const std::string& name, std::int64_t bytes) {
             return ledger.book(Ledger::Kind::reserve, detail::concat(request.name, ".", name), bytes);
@@ -175,7 +177,7 @@ public:
             gradients += bytes;
         }
         if (lengths_.steps >= 0) step_lengths_ = book("lengths", steps_ * batch_ * size_of(DType::i64));
-        if (training_) random_ = book("random", steps_ * node_count() * static_cast<std::int64_t>(sizeof(RandomState)));
+        random_ = book("random", steps_ * node_count() * static_cast<std::int64_t>(sizeof(RandomState)));
         ledger.need_workspace(one.ledger.workspace_bytes() + gradients);
         for (const StorageBlock& block : graph.blocks)
             block_bytes_.push_back(static_cast<std::size_t>(block.count * size_of(body.network.precision.accumulate)));
@@ -189,8 +191,7 @@ public:
         if (step_lengths_ != kNoBuffer)
             call.backend.step_lengths(call.lengths[at(lengths_.steps)], steps_, batch_,
                                       reinterpret_cast<std::int64_t*>(call.arena + step_lengths_), call.stream);
-        if (random_ != kNoBuffer)
-            call.backend.random_states(call.random, steps_ * node_count(), random_of(call, 0, 0), call.stream);
+        call.backend.random_states(call.random, steps_ * node_count(), random_of(call, 0, 0), call.stream);
         for (std::size_t s = 0; s < body_.states.size(); ++s) begin_state(call, s);
         for (std::int64_t t = 0; t < steps_; ++t) {
             NetworkPlan& plan = prepare(call, t);
@@ -199,10 +200,8 @@ public:
                 plan.nodes[n].module->forward(inner);
             }
             for (std::size_t o = 0; o < body_.outputs.size(); ++o)
-                if (const Place& out = call.outputs[o])
-                    copy(call, slice(out.data, *out.info, t), value(plan, body_.outputs[o]));
-            for (std::size_t s = 0; s < kept_.size(); ++s)
-                copy(call, call.arena + kept_[s], value(plan, body_.states[s].value));
+                if (const Place& out = call.outputs[o]) copy(call, slice(out.data, *out.info, t), plan, out_values_[o]);
+            for (std::size_t s = 0; s < kept_.size(); ++s) copy(call, call.arena + kept_[s], plan, state_values_[s]);
         }
         for (std::size_t s = 0; s < body_.states.size(); ++s)
             if (const Place& out = call.outputs[body_.outputs.size() + s])
@@ -232,6 +231,7 @@ public:
     }
 
     void keep(Call& call, std::int64_t step, std::span<void* const> to) override {
+        require(step >= 0 && step <= steps_, "step", step, detail::concat("must be in [0, ", steps_, "]"));
         if (!training_ && step != 0 && step != steps_)
             refuse("step", step, detail::concat("must be 0 or ", steps_, " after an inference forward"));
         for (std::size_t s = 0; s < to.size(); ++s)
@@ -242,25 +242,22 @@ private:
     std::int64_t node_count() const { return static_cast<std::int64_t>(graph_.nodes.size()); }
     std::size_t first_state() const { return at(body_.steps + body_.whole); }
     std::size_t bytes(std::size_t s) const { return static_cast<std::size_t>(body_.states[s].bytes(batch_)); }
-    const PlannedValue& value(const NetworkPlan& plan, const std::string& name) const {
-        return plan.values[at(graph_.value(name))];
-    }
     std::byte* data_of(const NetworkPlan& plan, const PlannedValue& v) const { return plan.arena + v.data; }
     /// The part of a [T,...] value that step t makes or reads.
     std::byte* slice(void* data, const ValueInfo& whole, std::int64_t t) const {
         return static_cast<std::byte*>(data) + t * (whole.bytes() / steps_);
     }
-    void copy(Call& call, std::byte* to, const PlannedValue& from) const {
-        call.backend.copy(to, data_of(*current_, from), static_cast<std::size_t>(from.info.bytes()), call.stream);
+    void copy(Call& call, std::byte* to, const NetworkPlan& plan, std::size_t v) const {
+        const PlannedValue& from = plan.values[v];
+        call.backend.copy(to, data_of(plan, from), static_cast<std::size_t>(from.info.bytes()), call.stream);
     }
     RandomState* random_of(const Call& call, std::int64_t t, std::size_t n) const {
-        if (random_ == kNoBuffer) return nullptr;
         return reinterpret_cast<RandomState*>(call.arena + random_) + t * node_count() + static_cast<std::int64_t>(n);
     }
 
     Call call_of(const Call& call, NetworkPlan& plan, std::int64_t t, std::size_t n) const {
         PlannedNode& node = plan.nodes[n];
-        const RandomState* random = random_ == kNoBuffer ? call.random : random_of(call, draws_once_[n] ? 0 : t, n);
+        const RandomState* random = random_of(call, draws_once_[n] ? 0 : t, n);
         return {call.backend, call.stream, node.inputs,    node.outputs, node.blocks,
                 {},           plan.arena,  call.workspace, plan.lengths, random};
     }
@@ -281,13 +278,12 @@ private:
         if (step == 0) return call.arena + begun_[s];
         if (!training_) return call.arena + kept_[s];
         const NetworkPlan& plan = *plans_[static_cast<std::size_t>(step - 1)];
-        return data_of(plan, value(plan, body_.states[s].value));
+        return data_of(plan, plan.values[state_values_[s]]);
     }
 
     /// The plan of step t, pointed at what it reads.
     NetworkPlan& prepare(Call& call, std::int64_t t) {
         NetworkPlan& plan = *plans_[training_ ? static_cast<std::size_t>(t) : 0];
-        current_ = &plan;
         // All steps' gradients lie in one place, behind the last step's values.
         const std::int64_t own = training_ ? t : 0, last = static_cast<std::int64_t>(plans_.size()) - 1;
         plan.bind(graph_, call.arena + arena_ + own * stride_, call.blocks, (last - own) * stride_);
@@ -324,8 +320,8 @@ private:
     void give_gradients(Call& call, NetworkPlan& plan, std::int64_t t) {
         std::vector<const PlannedValue*>& written = written_;
         written.clear();
-        const auto give = [&](const std::string& name, const void* gradient) {
-            const PlannedValue& v = value(plan, name);
+        const auto give = [&](std::size_t made, const void* gradient) {
+            const PlannedValue& v = plan.values[made];
             std::byte* to = plan.gradient_of(v);
             if (!to || !gradient) return;
             if (std::find(written.begin(), written.end(), &v) == written.end())
@@ -336,12 +332,12 @@ private:
         };
         for (std::size_t o = 0; o < body_.outputs.size(); ++o)
             if (const Place& out = call.outputs[o]; out && out.gradient)
-                give(body_.outputs[o], slice(out.gradient, *out.info, t));
+                give(out_values_[o], slice(out.gradient, *out.info, t));
         for (std::size_t s = 0; s < body_.states.size(); ++s) {
             const Place& out = call.outputs[body_.outputs.size() + s];
-            give(body_.states[s].value, t + 1 < steps_ ? call.workspace + state_gradients_[s]
-                                        : out          ? out.gradient
-                                                       : nullptr);
+            give(state_values_[s], t + 1 < steps_ ? call.workspace + state_gradients_[s]
+                                   : out          ? out.gradient
+                                                  : nullptr);
         }
         for (std::size_t v = 0; v < plan.values.size(); ++v)
             if (const PlannedValue& exported = plan.values[v];
@@ -386,11 +382,11 @@ private:
     std::vector<std::unique_ptr<NetworkPlan>> plans_;  ///< one a step; of inference one for all
     std::int64_t stride_ = 0;                          ///< of the steps' memory
     std::int64_t arena_ = kNoBuffer, step_lengths_ = kNoBuffer, random_ = kNoBuffer;
-    std::vector<std::int64_t> begun_, kept_;     ///< in the reserve, one a state; kept_: of inference
-    std::vector<std::int64_t> state_gradients_;  ///< in the workspace, one a state
-    std::vector<std::size_t> block_bytes_;       ///< one a block
-    std::vector<char> draws_once_;               ///< one a node: the same in all steps
-    const NetworkPlan* current_ = nullptr;
+    std::vector<std::size_t> out_values_, state_values_;  ///< of the body
+    std::vector<std::int64_t> begun_, kept_;              ///< in the reserve, one a state; kept_: of inference
+    std::vector<std::int64_t> state_gradients_;           ///< in the workspace, one a state
+    std::vector<std::size_t> block_bytes_;                ///< one a block
+    std::vector<char> draws_once_;                        ///< one a node: the same in all steps
     std::vector<const PlannedValue*> written_;
 };
 
