@@ -1,5 +1,6 @@
-// to[r,:] = from[(r / divide) % modulo,:], or added to what is there
+// to[r,:] = from[(r / divide + shifts[r % divide]) % modulo,:], or added to what is there
 //   to [R,N] in S   from [modulo,N] in F: S, or what S accumulates in   rows to_stride and from_stride elements apart
+//   shifts [divide] or null
 //   traffic: S + F bytes an element, 2·S + F where it adds; memory-bound; deterministic
 #include "elements.cuh"
 #include "sequence.hpp"
@@ -10,7 +11,9 @@ template <class S, class F, int kCount>
 __global__ void __launch_bounds__(kThreads) map_rows_kernel(const RowMapArrays a) {
     for (std::int64_t i = global_thread() * kCount; i < a.rows * a.cols; i += grid_threads() * kCount) {
         const Place at = place_of(i, a.cols);
-        const std::int64_t row = place_of(place_of(at.row, a.divide).row, a.modulo).column;
+        const Place step = place_of(at.row, a.divide);
+        const std::int64_t shift = a.shifts == nullptr ? 0 : a.shifts[step.column];
+        const std::int64_t row = place_of(step.row + shift, a.modulo).column;
         S* const to = static_cast<S*>(a.to) + at.row * a.to_stride + at.column;
         Compute<F> from[kCount];
         load(from, static_cast<const F*>(a.from) + row * a.from_stride + at.column);

@@ -17,6 +17,7 @@ struct RowMapArrays {
     const void* from = nullptr;
     std::int64_t from_stride = 0, divide = 1, modulo = 1;
     bool add = false;
+    const std::int64_t* shifts = nullptr;
 };
 void map_rows(const RowMapArrays& map, cudaStream_t stream);
 
@@ -29,6 +30,22 @@ struct RowSumArrays {
     bool add = false;
 };
 void sum_rows(const RowSumArrays& sums, cudaStream_t stream);
+
+struct CopyRowsArrays {
+    std::int64_t bytes = 0, steps = 0, batch = 0, from_batch = 0;
+    const std::int64_t *rows = nullptr, *lengths = nullptr, *begins = nullptr;
+    const void* from = nullptr;
+    void* to = nullptr;
+};
+void copy_rows(const CopyRowsArrays& copy, cudaStream_t stream);
+
+struct AdvanceArrays {
+    std::int64_t steps = 0, batch = 0, most = 0;
+    const std::int64_t *lengths = nullptr, *before = nullptr;
+    std::int64_t *begins = nullptr, *ends = nullptr;
+    std::int64_t* found = nullptr;  ///< page-locked host memory: 1 + the first row without room
+};
+void advance(const AdvanceArrays& advance, cudaStream_t stream);
 
 struct PoolArrays {
     enum class Kind { last, mean, max };

@@ -49,8 +49,9 @@ void generate(GenerateOptions& options) {
     validate(options.sampling);
     const SavedRun run = load_run(options.checkpoint);
     const Vocabulary vocabulary = language_vocabulary(run);
-    Network network = load_network(run, open_device(options.device, options.threads));
     const bool recurrent = run.config.model == "rnn";
+    Network network =
+        load_network(run, open_device(options.device, options.threads), recurrent ? 0 : run.config.window);
     Generator generator(network, options.sampling, {}, recurrent ? "logits" : "output",
                         recurrent ? 0 : run.config.window);
     generator.feed(first_tokens(vocabulary, options.prompt));

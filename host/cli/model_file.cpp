@@ -76,8 +76,9 @@ Vocabulary language_vocabulary(const SavedRun& run) {
     return Vocabulary::from_metadata(run.state.metadata);
 }
 
-Network load_network(const SavedRun& run, const Device& device) {
-    Network network(device, restore_task(run)->network());
+Network load_network(const SavedRun& run, const Device& device, std::int64_t memory) {
+    const NetworkSpec spec = restore_task(run)->network();
+    Network network(device, memory > 0 ? with_memory(spec, memory) : spec);
     network.write_parameters(run.state.tensors, {});
     return network;
 }

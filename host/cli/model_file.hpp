@@ -43,8 +43,8 @@ std::string find_checkpoint(const std::string& path, const std::string& preferre
 /// The language model's vocabulary. Throws Error where the run is of another task.
 Vocabulary language_vocabulary(const SavedRun& run);
 
-/// The trained network on a device.
-Network load_network(const SavedRun& run, const Device& device);
+/// The trained network on a device. memory: not 0, with_memory of so many steps.
+Network load_network(const SavedRun& run, const Device& device, std::int64_t memory = 0);
 
 std::uint64_t hash_text(std::string_view text);  ///< FNV-1a
 

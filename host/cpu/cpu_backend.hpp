@@ -74,6 +74,8 @@ public:
                     std::int32_t* out, Stream stream) override;
     void map_rows(const RowMap& map, Stream stream) override;
     void sum_rows(const RowSums& sums, Stream stream) override;
+    void copy_rows(const CopyRows& copy, Stream stream) override;
+    void advance(const Advance& advance, Stream stream) override;
     void pool_forward(const Pool& pool, Stream stream) override;
     void pool_backward(const Pool& pool, Stream stream) override;
     void activation_forward(const Activation& activation, Stream stream) override;

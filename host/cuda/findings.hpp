@@ -10,12 +10,14 @@ public:
     explicit Findings(int ordinal);
 
     /// Written by kernels::check_lengths.
-    std::int64_t* bad_length() const noexcept { return word_.get(); }
+    std::int64_t* bad_length() const noexcept { return words_.get(); }
+    /// Written by kernels::advance.
+    std::int64_t* full_row() const noexcept { return words_.get() + 1; }
     /// Throws Error (invalid_argument) where something was found, and forgets it.
     void report() const;
 
 private:
-    std::unique_ptr<std::int64_t, void (*)(void*)> word_;  // page-locked
+    std::unique_ptr<std::int64_t, void (*)(void*)> words_;  // page-locked
 };
 
 }  // namespace rondo::cuda

@@ -49,7 +49,7 @@ kernels::AttentionArrays arrays_of(const Attention& a) {
                 detail::concat("of a head must be at most ", kernels::kWidestHead, " on cuda"));
     return {a.dtype, a.causal,        a.accumulate,  a.queries, a.keys, a.batch, a.heads,    a.width,    a.value_width,
             a.scale, a.query_lengths, a.key_lengths, a.q,       a.k,    a.v,     a.q_stride, a.k_stride, a.v_stride,
-            a.out,   a.out_stride,    a.log_sums,    a.dout,    a.dq,   a.dk,    a.dv,       a.scratch};
+            a.out,   a.out_stride,    a.log_sums,    a.dout,    a.dq,   a.dk,    a.dv,       a.scratch,  a.begins};
 }
 
 kernels::AdditiveAttentionArrays arrays_of(const AdditiveAttention& a) {
@@ -81,9 +81,9 @@ void CudaBackend::select_ids(const std::int32_t* which, const std::int32_t* a, c
 
 void CudaBackend::map_rows(const RowMap& m, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    kernels::map_rows(
-        {m.dtype, m.rows, m.cols, m.to, m.to_stride, m.from_dtype, m.from, m.from_stride, m.divide, m.modulo, m.add},
-        cuda::handle_of(stream));
+    kernels::map_rows({m.dtype, m.rows, m.cols, m.to, m.to_stride, m.from_dtype, m.from, m.from_stride, m.divide,
+                       m.modulo, m.add, m.shifts},
+                      cuda::handle_of(stream));
 }
 
 void CudaBackend::sum_rows(const RowSums& s, Stream stream) {
@@ -91,6 +91,18 @@ void CudaBackend::sum_rows(const RowSums& s, Stream stream) {
     kernels::sum_rows(
         {s.to_dtype, s.to, s.dtype, s.from, s.from_stride, s.groups, s.group_step, s.items, s.item_step, s.cols, s.add},
         cuda::handle_of(stream));
+}
+
+void CudaBackend::copy_rows(const CopyRows& c, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::copy_rows({c.bytes, c.steps, c.batch, c.from_batch, c.rows, c.lengths, c.begins, c.from, c.to},
+                       cuda::handle_of(stream));
+}
+
+void CudaBackend::advance(const Advance& a, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::advance({a.steps, a.batch, a.most, a.lengths, a.before, a.begins, a.ends, findings_.full_row()},
+                     cuda::handle_of(stream));
 }
 
 void CudaBackend::pool_forward(const Pool& p, Stream stream) {

@@ -118,7 +118,7 @@ void Graph::connect(GraphNode& node, const Node& spec) {
     require(module.is_loss() || std::any_of(node.outputs.begin(), node.outputs.end(), [](int v) { return v >= 0; }),
             "outputs", "[]", "must name at least one");
     node.carried = module.carried();
-    for (std::size_t s = 0; s < node.carried.size(); ++s)
+    for (std::size_t s = 0; s < node.carried.size() && module.state_port() >= 0; ++s)
         if (node.inputs[static_cast<std::size_t>(module.state_port()) + s] != kAbsentValue) node.carried[s].width = 0;
 }
 

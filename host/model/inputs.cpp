@@ -104,7 +104,11 @@ void Network::Impl::upload_input(std::size_t i, const Sequence& input, Stream st
         backend().upload(current->arena + planned.lengths, input.lengths.data(), input.lengths.size_bytes(), stream);
 
     if (!ids) {
-        backend().upload(to, input.data.data, static_cast<std::size_t>(value.info.bytes()), stream);
+        const auto bytes = static_cast<std::size_t>(value.info.bytes());
+        if (input.on_device)
+            backend().copy(to, input.data.data, bytes, stream);
+        else
+            backend().upload(to, input.data.data, bytes, stream);
         if (planned.lengths != model::kNoBuffer)  // padding may hold anything, and products read it
             backend().mask_rows(value.info.dtype, to, to, steps, batch, value.info.width(),
                                 reinterpret_cast<const std::int64_t*>(current->arena + planned.lengths), stream);
@@ -113,6 +117,7 @@ void Network::Impl::upload_input(std::size_t i, const Sequence& input, Stream st
                            planned.targets_before);
         return;
     }
+    require(!input.on_device, name, "on the device", "ids must lie in host memory, where they are checked");
     const bool target = graph.inputs[i].is_target;
     std::int64_t below = graph.inputs[i].classes > 0 ? graph.inputs[i].classes : std::int64_t{1} << 31;
     if (target) below = current->values[static_cast<std::size_t>(graph.inputs[i].prediction)].info.width();

@@ -59,11 +59,12 @@ struct ParameterBlock {
     std::int64_t count = 0;  ///< elements
 };
 
-/// A state that is carried from one forward to the next, [B, width].
+/// A state that is carried from one forward to the next: [B,width], or a sequence [steps,B,width].
 struct CarriedState {
     std::string name;
     DType dtype;
     std::int64_t width;
+    std::int64_t steps = 0;  ///< of a sequence; the module's first state, i64 [B,1], then says how many are valid
 };
 
 /// A value or parameter block in device memory while a network runs.
@@ -138,7 +139,7 @@ public:
     virtual int inputs() const { return 1; }
     virtual int required_inputs() const { return inputs(); }
     virtual int outputs() const { return 1; }
-    /// The input that the first carried state may come from instead; the others follow it.
+    /// The input that the first carried state may come from instead; the others follow it. -1: none may.
     virtual int state_port() const { return 1; }
     virtual bool is_loss() const { return false; }
     /// What ids in this input must be below; 0: they are no ids.

@@ -15,16 +15,22 @@ struct NetworkState::Impl {
     struct Part {
         std::string name;
         DType dtype;
-        std::int64_t width, offset;
+        std::int64_t steps, width, offset;  ///< steps: 0 where it is no sequence
+        std::int64_t counts;                ///< of a sequence: where the i64 [B] of its valid steps lie
         std::size_t node, state;
     };
     Device device;
     std::int64_t batch;
     std::vector<Part> parts;
-    model::DeviceBuffer buffer;
+    model::DeviceBuffer buffer, rows{};
 
-    Shape shape(const Part& part) const { return {batch, part.width}; }
-    std::int64_t bytes(const Part& part) const { return batch * part.width * size_of(part.dtype); }
+    Shape shape(const Part& part) const {
+        return part.steps > 0 ? Shape{part.steps, batch, part.width} : Shape{batch, part.width};
+    }
+    std::int64_t bytes(const Part& part) const { return shape(part).size() * size_of(part.dtype); }
+    void upload_rows(std::span<const std::int64_t> wanted, std::int64_t of, Stream stream);
+    /// The uploaded rows of a state like `part` of `from_batch` rows. lengths: its valid steps, null for all.
+    void take(const Part& part, const void* from, std::int64_t from_batch, const void* lengths, Stream stream);
 };
 
 struct Network::Impl {

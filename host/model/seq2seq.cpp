@@ -1,5 +1,7 @@
 #include "model/seq2seq.hpp"
 
+#include <algorithm>
+
 #include "model/builders.hpp"
 #include "scheduler/cell_info.hpp"
 
@@ -229,22 +231,37 @@ void check_spec(const Seq2SeqSpec& spec) {
 
 }  // namespace
 
-NetworkSpec source_network(const Seq2SeqSpec& spec, Source& source) {
-    NetworkSpec network;
-    network.precision = spec.encoder.precision;
-    network.inputs = {{"source"}};
-    source = add_source(network, spec);
-    if (spec.stepwise()) source.initial = loop_initial(spec, decoder_of(spec), source);
-    return network;
-}
+Halves halves_of(const Seq2SeqSpec& spec, bool weights, std::int64_t steps) {
+    Halves halves;
+    halves.source.precision = halves.target.precision = spec.encoder.precision;
+    halves.source.inputs = {{"source"}};
+    const Source source = add_source(halves.source, spec);
+    halves.initial = spec.stepwise() ? loop_initial(spec, decoder_of(spec), source) : source.initial;
+    NetworkSpec decoder;
+    decoder.precision = halves.target.precision;
+    add_target(decoder, spec, {source.memory, {}}, weights ? "weights" : "");
 
-NetworkSpec target_network(const Seq2SeqSpec& spec, bool weights) {
-    NetworkSpec network;
-    network.precision = spec.encoder.precision;
-    network.inputs = {{"target"}, {"memory", network.precision.storage, spec.encoder.output()}};
-    if (spec.own_words != Seq2SeqSpec::OwnWords::never) network.inputs.push_back({"forced"});
-    add_target(network, spec, {"memory", {}}, weights ? "weights" : "");
-    return network;
+    // Linear layers that read the memory alone make the same of it at every step: they go to the encoder's half.
+    std::vector<InputSpec> made{{source.memory, spec.encoder.precision.storage, spec.encoder.output()}};
+    for (Node& node : decoder.nodes) {
+        const auto* linear = std::get_if<LinearSpec>(&node.module);
+        if (!linear || node.inputs[0] != source.memory) {
+            halves.target.nodes.push_back(std::move(node));
+            continue;
+        }
+        made.push_back({node.outputs[0], spec.encoder.precision.storage, linear->output});
+        halves.source.nodes.push_back(std::move(node));
+    }
+    halves.target.inputs = {{"target"}};
+    for (const InputSpec& value : made)
+        for (const Node& node : halves.target.nodes)
+            if (std::find(node.inputs.begin(), node.inputs.end(), value.name) != node.inputs.end()) {
+                halves.target.inputs.push_back(value);
+                break;
+            }
+    if (spec.own_words != Seq2SeqSpec::OwnWords::never) halves.target.inputs.push_back({"forced"});
+    halves.target = with_memory(std::move(halves.target), steps);
+    return halves;
 }
 
 }  // namespace model

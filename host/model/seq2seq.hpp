@@ -10,9 +10,13 @@ struct Source {
     std::vector<std::string> initial;  ///< recurrent: one a state of the decoder, empty: zero
 };
 
-/// The encoder and the bridge, from the input "source".
-NetworkSpec source_network(const Seq2SeqSpec& spec, Source& source);
-/// The decoder, from the inputs "target" and "memory"; states are carried. weights: with the value "weights".
-NetworkSpec target_network(const Seq2SeqSpec& spec, bool weights);
+/// The encoder with all that is made of its memory once, from the input "source"; and the decoder, from the inputs
+/// "target" and values of the other by their names, which reads on from what it carries.
+struct Halves {
+    NetworkSpec source, target;
+    std::vector<std::string> initial;  ///< Source::initial
+};
+/// weights: the decoder with the value "weights". steps: of the target that a transformer remembers.
+Halves halves_of(const Seq2SeqSpec& spec, bool weights, std::int64_t steps);
 
 }  // namespace rondo::model

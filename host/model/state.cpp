@@ -1,4 +1,6 @@
 /// Carried states: made for a network, read and written by name, taken from a forward.
+#include <algorithm>
+
 #include "model/network_impl.hpp"
 
 namespace rondo {
@@ -9,8 +11,64 @@ NetworkState::NetworkState(NetworkState&&) noexcept = default;
 NetworkState& NetworkState::operator=(NetworkState&&) noexcept = default;
 
 std::int64_t NetworkState::batch() const noexcept { return impl_->batch; }
+std::vector<std::string> NetworkState::names() const {
+    std::vector<std::string> names;
+    for (const Impl::Part& part : impl_->parts) names.push_back(part.name);
+    return names;
+}
 void NetworkState::zero(Stream stream) { impl_->buffer.zero(stream); }
 View NetworkState::array() noexcept { return {impl_->buffer.data(), DType::i32, {impl_->buffer.bytes() / 4}}; }
+
+void NetworkState::Impl::upload_rows(std::span<const std::int64_t> wanted, std::int64_t of, Stream stream) {
+    require(static_cast<std::int64_t>(wanted.size()) == batch, "rows", wanted.size(),
+            detail::concat("must be ", batch, ", one a row of this state"));
+    for (const std::int64_t row : wanted)
+        require(row >= 0 && row < of, "rows", row, detail::concat("must be in [0, ", of, ")"));
+    if (!rows.data()) rows = model::DeviceBuffer(device, batch * size_of(DType::i64));
+    device.backend().upload(rows.data(), wanted.data(), wanted.size_bytes(), stream);
+}
+
+void NetworkState::Impl::take(const Part& part, const void* from, std::int64_t from_batch, const void* lengths,
+                              Stream stream) {
+    device.backend().copy_rows({.bytes = part.width * size_of(part.dtype),
+                                .steps = std::max<std::int64_t>(1, part.steps),
+                                .batch = batch,
+                                .from_batch = from_batch,
+                                .rows = rows.as<std::int64_t>(),
+                                .lengths = static_cast<const std::int64_t*>(lengths),
+                                .from = from,
+                                .to = buffer.data() + part.offset},
+                               stream);
+}
+
+void NetworkState::take_rows(const NetworkState& from, std::span<const std::int64_t> rows, Stream stream) {
+    Impl &to = *impl_, &source = *from.impl_;
+    require(&to != &source, "from", "this state", "must be another");
+    const auto alike = [](const Impl::Part& a, const Impl::Part& b) {
+        return a.name == b.name && a.dtype == b.dtype && a.steps == b.steps && a.width == b.width;
+    };
+    require(std::equal(to.parts.begin(), to.parts.end(), source.parts.begin(), source.parts.end(), alike), "from",
+            "a state", "must be of the same network");
+    to.upload_rows(rows, source.batch, stream);
+    for (const Impl::Part& part : source.parts) {
+        const Impl::Part& own = to.parts[static_cast<std::size_t>(&part - source.parts.data())];
+        to.take(own, source.buffer.data() + part.offset, source.batch,
+                part.steps > 0 ? source.buffer.data() + part.counts : nullptr, stream);
+    }
+}
+
+void NetworkState::take_rows(std::string_view name, const ConstView& from, std::span<const std::int64_t> rows,
+                             Stream stream) {
+    for (const Impl::Part& part : impl_->parts) {
+        if (part.name != name) continue;
+        require(part.steps == 0 && from.shape.rank() == 2 && from.shape[1] == part.width && from.dtype == part.dtype,
+                name, from.shape, detail::concat("must be ", part.dtype, " [any,", part.width, "]"));
+        impl_->upload_rows(rows, from.shape[0], stream);
+        impl_->take(part, from.data, from.shape[0], nullptr, stream);
+        return;
+    }
+    refuse("state", name, "is none of this network");
+}
 
 std::vector<HostTensor> NetworkState::read(Stream stream) const {
     std::vector<HostTensor> tensors;
@@ -41,11 +99,12 @@ NetworkState Network::make_state(std::int64_t batch) {
     std::int64_t bytes = 0;
     for (std::size_t n = 0; n < impl_->graph.nodes.size(); ++n) {
         const model::GraphNode& node = impl_->graph.nodes[n];
+        const std::int64_t counts = bytes;  // of a module that has sequences: its first state
         for (std::size_t s = 0; s < node.carried.size(); ++s) {
             const model::CarriedState& c = node.carried[s];
             if (c.width == 0) continue;  // an input gives it
-            state->parts.push_back({node.name + "." + c.name, c.dtype, c.width, bytes, n, s});
-            bytes += (batch * c.width * size_of(c.dtype) + 63) / 64 * 64;
+            state->parts.push_back({node.name + "." + c.name, c.dtype, c.steps, c.width, bytes, counts, n, s});
+            bytes += (state->bytes(state->parts.back()) + 63) / 64 * 64;
         }
     }
     state->buffer = model::DeviceBuffer(impl_->device, bytes);
@@ -85,6 +144,16 @@ void Network::keep_state(std::int64_t step, NetworkState& to, Stream stream) con
         model::Call call = m.call(n, stream);
         m.current->nodes[n].module->keep(call, step, list);
     }
+}
+
+NetworkSpec with_memory(NetworkSpec spec, std::int64_t steps) {
+    require(steps >= 1, "steps", steps, "must be at least 1");
+    for (Node& node : spec.nodes) {
+        if (auto* attention = std::get_if<AttentionSpec>(&node.module); attention && attention->causal)
+            attention->memory = steps;
+        if (auto* position = std::get_if<PositionSpec>(&node.module)) position->carried = true;
+    }
+    return spec;
 }
 
 }  // namespace rondo

@@ -13,7 +13,7 @@ namespace rondo {
 /// What f32 and 16-bit values are summed in, and f64 ones.
 constexpr DType accumulator_of(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
 
-/// to[r,:] = from[(r / divide) % modulo,:], or that added to it.
+/// to[r,:] = from[(r / divide + shifts[r % divide]) % modulo,:], or that added to it.
 struct RowMap {
     DType dtype = DType::f32;  ///< of `to`
     std::int64_t rows = 0, cols = 0;
@@ -24,6 +24,7 @@ struct RowMap {
     std::int64_t from_stride = 0;
     std::int64_t divide = 1, modulo = 1;
     bool add = false;
+    const std::int64_t* shifts = nullptr;  ///< [divide], none negative; null: 0
 };
 
 /// The reverse: to[g,:] = (add ? to[g,:] : 0) + Σ_i from[g·group_step + i·item_step,:], i < items, in order.
@@ -34,6 +35,27 @@ struct RowSums {
     const void* from = nullptr;
     std::int64_t from_stride = 0, groups = 0, group_step = 0, items = 0, item_step = 0, cols = 0;
     bool add = false;
+};
+
+/// Rows of a sequence as they are, behind others: to[begins[b] + t,b,:] = from[t,rows[b],:] for t < lengths[rows[b]].
+struct CopyRows {
+    std::int64_t bytes = 0;  ///< of a row; a multiple of 2
+    std::int64_t steps = 0, batch = 0, from_batch = 0;
+    const std::int64_t* rows = nullptr;     ///< [batch]; null: b itself
+    const std::int64_t* lengths = nullptr;  ///< [from_batch]; null: all steps
+    const std::int64_t* begins = nullptr;   ///< [batch]; null: 0
+    const void* from = nullptr;             ///< in [steps, from_batch]
+    void* to = nullptr;                     ///< out [.., batch]
+};
+
+/// Where each row goes on: ends[b] = begins[b] + its steps now. Throws Error where one would pass `most` (a GPU's host at
+/// its next wait); that row begins at 0 again, so that what follows stays within its memory. steps <= most.
+struct Advance {
+    std::int64_t steps = 0, batch = 0, most = 0;
+    const std::int64_t* lengths = nullptr;  ///< [B] steps now; null: all
+    const std::int64_t* before = nullptr;   ///< [B] steps until now; null: 0
+    std::int64_t* begins = nullptr;         ///< out [B]: before
+    std::int64_t* ends = nullptr;           ///< out [B]; not before
 };
 
 /// One vector from the steps of each row: the last valid one, their mean, or the largest of each element. A row without
@@ -82,8 +104,9 @@ struct LayerNorm {
 
 /// Scaled dot-product attention with several heads, exact, without a T x S matrix:
 ///     w[t,s] = softmax over the allowed s of (scale·q[t]·k[s]),   out[t] = Σ_s w[t,s]·v[s]
-/// for each row of the batch and each head. Allowed: s < key_lengths[b], and s <= t where causal. A query that nothing
-/// is allowed to, or that lies past query_lengths[b], gives zeros. What lies past a length may be anything, NaN too.
+/// for each row of the batch and each head. Allowed: s < key_lengths[b], and s <= begins[b] + t where causal. A query
+/// that nothing is allowed to, or that lies past query_lengths[b], gives zeros. What lies past a length may be anything,
+/// NaN too.
 struct Attention {
     DType dtype = DType::f32;
     std::int64_t queries = 0, keys = 0;  ///< steps T and S
@@ -94,6 +117,7 @@ struct Attention {
     bool causal = false;
     const std::int64_t* query_lengths = nullptr;            ///< [B] or null
     const std::int64_t* key_lengths = nullptr;              ///< [B] or null
+    const std::int64_t* begins = nullptr;                   ///< forward: [B] keys before query 0; null: 0, and backward
     const void *q = nullptr, *k = nullptr, *v = nullptr;    ///< in [T or S, B, heads·width]
     std::int64_t q_stride = 0, k_stride = 0, v_stride = 0;  ///< distance of two rows (t,b)
     void* out = nullptr;                                    ///< [T,B,heads·value_width]; backward: in
@@ -174,6 +198,8 @@ public:
 
     virtual void map_rows(const RowMap& map, Stream stream) = 0;
     virtual void sum_rows(const RowSums& sums, Stream stream) = 0;
+    virtual void copy_rows(const CopyRows& copy, Stream stream) = 0;
+    virtual void advance(const Advance& advance, Stream stream) = 0;
     virtual void pool_forward(const Pool& pool, Stream stream) = 0;
     virtual void pool_backward(const Pool& pool, Stream stream) = 0;
     virtual void activation_forward(const Activation& activation, Stream stream) = 0;

@@ -7,6 +7,26 @@
 #include "rondo/convert.hpp"
 
 namespace rondo {
+namespace {
+
+/// Tokens that are read at once: two extents, this and one, serve for a prompt of any length.
+constexpr std::size_t kPiece = 64;
+
+/// Throws Error unless every causal attention remembers the context.
+void check_memory(const NetworkSpec& spec, std::int64_t context) {
+    bool remembers = false;
+    for (const Node& node : spec.nodes) {
+        const auto* attention = std::get_if<AttentionSpec>(&node.module);
+        if (!attention || !attention->causal) continue;
+        remembers = true;
+        require(context >= 1 && context <= attention->memory, "context", context,
+                detail::concat("must be at least 1 and at most the memory of node ", node.name, ", ", attention->memory,
+                               " (with_memory)"));
+    }
+    require(remembers || context == 0, "context", context, "must be 0 for a network without causal attention");
+}
+
+}  // namespace
 
 struct Generator::Impl {
     Network& network;
@@ -21,19 +41,52 @@ struct Generator::Impl {
     std::int64_t classes = 0;  ///< of the next token's logits; 0: nothing was read yet
     std::vector<Sequence> inputs{};
     std::int64_t context = 0;
-    std::vector<std::int32_t> tokens{};  ///< the last ones, where there is a context
+    std::vector<std::int32_t> tokens{};  ///< what is remembered, where there is a context
 
     Backend& backend() const { return network.device().backend(); }
-    void read(std::int32_t token);
+    void read(std::span<const std::int32_t> ids);
+    void keep(std::size_t count);
+    void read_on(std::span<const std::int32_t> ids);
+    void read_piece(std::span<const std::int32_t> ids);
     std::int32_t draw();
 };
 
-void Generator::Impl::read(std::int32_t token) {
-    if (static_cast<std::int64_t>(tokens.size()) >= std::max<std::int64_t>(1, context)) tokens.erase(tokens.begin());
-    tokens.push_back(token);
-    inputs[0].data = ConstView(tokens.data(), {static_cast<std::int64_t>(tokens.size()), 1});
+void Generator::Impl::read(std::span<const std::int32_t> ids) {
+    if (context == 0) return read_on(ids);
+    const auto most = static_cast<std::size_t>(context);
+    if (ids.size() >= most) {
+        ids = ids.last(most);
+        keep(0);
+    }
+    while (!ids.empty()) {
+        if (tokens.size() == most) keep(most / 2);
+        const auto next = ids.first(std::min(ids.size(), most - tokens.size()));
+        read_on(next);
+        tokens.insert(tokens.end(), next.begin(), next.end());
+        ids = ids.subspan(next.size());
+    }
+}
+
+/// The last `count` tokens, as if they had come first.
+void Generator::Impl::keep(std::size_t count) {
+    tokens.erase(tokens.begin(), tokens.end() - static_cast<std::ptrdiff_t>(count));
+    state.zero(stream);
+    read_on(tokens);
+}
+
+void Generator::Impl::read_on(std::span<const std::int32_t> ids) {
+    while (!ids.empty()) {
+        const std::size_t count = ids.size() >= kPiece ? kPiece : 1;
+        read_piece(ids.first(count));
+        ids = ids.subspan(count);
+    }
+}
+
+void Generator::Impl::read_piece(std::span<const std::int32_t> ids) {
+    const auto count = static_cast<std::int64_t>(ids.size());
+    inputs[0].data = ConstView(ids.data(), {count, 1});
     network.forward(inputs, Mode::inference, &state, stream);
-    if (context == 0) network.keep_state(1, state, stream);
+    network.keep_state(count, state, stream);
     const ConstView out = network.value(value);
     dtype = out.dtype;
     classes = out.shape[2];
@@ -68,7 +121,7 @@ std::int32_t Generator::Impl::draw() {
 Generator::Generator(Network& network, SamplingSpec spec, Stream stream, std::string_view logits,
                      std::int64_t context) {
     validate(spec);
-    require(context >= 0, "context", context, "must be a number of tokens, or 0");
+    check_memory(network.spec(), context);
     const std::vector<InputSpec>& inputs = network.spec().inputs;
     require(!inputs.empty() && inputs[0].dtype == DType::i32, "inputs", inputs.size(),
             "must begin with token ids to generate");
@@ -89,14 +142,12 @@ void Generator::reset() {
     impl_->tokens.clear();
 }
 
-void Generator::feed(std::span<const std::int32_t> tokens) {
-    for (std::int32_t token : tokens) impl_->read(token);
-}
+void Generator::feed(std::span<const std::int32_t> tokens) { impl_->read(tokens); }
 
 std::int32_t Generator::next() {
     if (impl_->classes == 0) throw Error(ErrorCode::state, "generator: feed at least one token before the first");
     const std::int32_t token = impl_->draw();
-    impl_->read(token);
+    impl_->read(std::span(&token, 1));
     return token;
 }
 

@@ -1,8 +1,10 @@
-/// An encoder-decoder at work: the source is read once, the target is written token by token.
+/// An encoder-decoder at work: the source is read once, the target is written token by token. What the encoder made stays
+/// on the device, and so does what the decoder carries: only logits come to the host, and tokens go back.
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
+#include "model/device_buffer.hpp"
 #include "model/seq2seq.hpp"
 #include "rondo/convert.hpp"
 
@@ -15,32 +17,27 @@ std::vector<double> numbers_of(const HostTensor& tensor) {
     return values;
 }
 
-/// Rows `of` a [B,width] tensor, in that order.
-HostTensor rows_of(const HostTensor& from, std::span<const std::int64_t> of) {
-    HostTensor to(from.name, from.dtype, {static_cast<std::int64_t>(of.size()), from.shape[1]});
-    const auto row = static_cast<std::size_t>(from.shape[1] * size_of(from.dtype));
-    for (std::size_t i = 0; i < of.size(); ++i)
-        std::copy_n(from.data.begin() + of[i] * static_cast<std::int64_t>(row), row,
-                    to.data.begin() + static_cast<std::ptrdiff_t>(i * row));
-    return to;
+/// Whether an attention looks for keys in this value: how many are valid is told with them.
+bool is_keys(const std::vector<Node>& nodes, const std::string& value) {
+    return std::any_of(nodes.begin(), nodes.end(), [&](const Node& node) {
+        if (std::holds_alternative<AttentionSpec>(node.module)) return node.inputs[1] == value;
+        const auto* loop = std::get_if<LoopSpec>(&node.module);
+        for (std::size_t i = 0; loop && i < loop->whole.size(); ++i)
+            if (node.inputs[loop->steps.size() + i] == value && is_keys(loop->body, loop->whole[i].name)) return true;
+        return false;
+    });
 }
 
-/// What a source became, for as many rows as wanted.
-struct Memory {
-    HostTensor states;  ///< [S,B,width]
+/// A source as its encoder left it: values that live until the encoder's next forward.
+struct Encoded {
+    const Network& encoder;
     std::vector<std::int64_t> lengths;
-    std::vector<HostTensor> initial;  ///< of the decoder, by name; only of a recurrent one
+    const std::vector<std::string>& initial;  ///< of the decoder's states; only where it is recurrent
 
-    Memory rows(std::span<const std::int64_t> of) const {
-        const std::int64_t steps = states.shape[0], batch = states.shape[1], width = states.shape[2];
-        Memory to{HostTensor("memory", states.dtype, {steps, static_cast<std::int64_t>(of.size()), width}), {}, {}};
-        const std::int64_t row = width * size_of(states.dtype);
-        std::byte* out = to.states.data.data();
-        for (std::int64_t s = 0; s < steps; ++s)
-            for (const std::int64_t b : of) out = std::copy_n(states.data.data() + (s * batch + b) * row, row, out);
-        for (const std::int64_t b : of) to.lengths.push_back(lengths[static_cast<std::size_t>(b)]);
-        for (const HostTensor& state : initial) to.initial.push_back(rows_of(state, of));
-        return to;
+    void begin(NetworkState& state, std::span<const std::int64_t> rows, Stream stream) const {
+        const std::vector<std::string> names = state.names();
+        for (std::size_t i = 0; i < initial.size(); ++i)
+            if (!initial[i].empty()) state.take_rows(names[i], encoder.value(initial[i]), rows, stream);
     }
 };
 
@@ -48,119 +45,124 @@ struct Memory {
 
 struct Translator::Impl {
     Impl(Device on, const Seq2SeqSpec& described, std::span<const HostTensor> parameters)
-        : device(on),
+        : device(std::move(on)),
           spec(described),
-          encoder(on, model::source_network(described, source)),
-          decoder(on, model::target_network(described, false)),
-          tensors(parameters.begin(), parameters.end()) {
-        encoder.write_parameters(parameters, stream);
-        decoder.write_parameters(parameters, stream);
-    }
+          tensors(parameters.begin(), parameters.end()),
+          halves(model::halves_of(spec, false, 1)),
+          encoder(network(halves.source)) {}
 
     Device device;
     Seq2SeqSpec spec;
-    model::Source source;
-    Stream stream{};
-    Network encoder, decoder;
-    std::optional<Network> explained;  ///< the decoder with its attention's weights
     std::vector<HostTensor> tensors;
+    model::Halves halves;
+    Stream stream{};
+    Network encoder;
+    std::optional<Network> decoder;
+    std::int64_t decoder_steps = 0;    ///< that it remembers
+    std::optional<Network> explained;  ///< the decoder with its attention's weights
 
     bool recurrent() const { return spec.encoder.kind == EncoderSpec::Kind::rnn; }
-    Memory read(std::span<const std::vector<std::int32_t>> sources);
+    Network network(const NetworkSpec& half) {
+        Network made(device, half);
+        made.write_parameters(tensors, {});
+        return made;
+    }
+    Network& decoder_for(std::int64_t steps);
+    Encoded read(std::span<const std::vector<std::int32_t>> sources);
 };
 
-Memory Translator::Impl::read(std::span<const std::vector<std::int32_t>> sources) {
+Network& Translator::Impl::decoder_for(std::int64_t steps) {
+    if (!recurrent()) steps = std::min(steps, spec.encoder.steps);
+    if (!decoder || (!recurrent() && decoder_steps < steps)) {
+        decoder.emplace(network(model::halves_of(spec, false, steps).target));
+        decoder_steps = steps;
+    }
+    return *decoder;
+}
+
+Encoded Translator::Impl::read(std::span<const std::vector<std::int32_t>> sources) {
     const auto batch = static_cast<std::int64_t>(sources.size());
     std::int64_t steps = 0;
-    Memory memory;
+    Encoded encoded{encoder, {}, halves.initial};
     for (std::size_t b = 0; b < sources.size(); ++b) {
         require(!sources[b].empty(), detail::concat("source ", b), "empty", "must hold at least one token");
-        memory.lengths.push_back(static_cast<std::int64_t>(sources[b].size()));
-        steps = std::max(steps, memory.lengths.back());
+        encoded.lengths.push_back(static_cast<std::int64_t>(sources[b].size()));
+        steps = std::max(steps, encoded.lengths.back());
     }
     std::vector<std::int32_t> ids(static_cast<std::size_t>(steps * batch));
     for (std::size_t b = 0; b < sources.size(); ++b)
         for (std::size_t t = 0; t < sources[b].size(); ++t) ids[t * sources.size() + b] = sources[b][t];
-    const Sequence input{ConstView(ids.data(), {steps, batch}), memory.lengths};
+    const Sequence input{ConstView(ids.data(), {steps, batch}), encoded.lengths};
     encoder.forward(std::span(&input, 1), Mode::inference, nullptr, stream);
-    memory.states = encoder.read_value(source.memory, stream);
-    if (recurrent())
-        for (HostTensor& state : decoder.make_state(batch).read(stream)) {
-            const std::string& from = source.initial[memory.initial.size()];
-            if (!from.empty()) state.data = encoder.read_value(from, stream).data;
-            memory.initial.push_back(std::move(state));
-        }
-    return memory;
+    return encoded;
 }
 
 namespace {
 
-/// One forward of a target network. Where it could go on from its own words it is given these.
-void run_decoder(Network& decoder, const std::vector<std::int32_t>& ids, const Shape& shape, const Memory& memory,
-                 const NetworkState* from, Stream stream) {
-    const std::vector<std::int32_t> forced(ids.size(), 1);
-    std::vector<Sequence> inputs{{ConstView(ids.data(), shape)}, {memory.states.view(), memory.lengths}};
-    if (decoder.spec().inputs.size() > inputs.size()) inputs.push_back({ConstView(forced.data(), shape)});
-    decoder.forward(inputs, Mode::inference, from, stream);
-}
-
 /// The decoder as beam search sees it.
 class DecoderSteps final : public StepModel {
 public:
-    DecoderSteps(Network& decoder, const Memory& memory, std::int64_t classes, bool recurrent, Stream stream)
-        : decoder_(decoder), source_(memory), classes_(classes), recurrent_(recurrent), stream_(stream) {}
+    DecoderSteps(Network& decoder, const Encoded& source, std::int64_t classes, Stream stream)
+        : decoder_(decoder), source_(source), classes_(classes), stream_(stream) {}
 
     std::int64_t classes() const override { return classes_; }
 
     void next(std::span<const std::int64_t> parents, std::span<const std::int32_t> tokens,
               std::span<double> log_p) override {
-        if (!memory_)
+        if (!state_)
             begin(parents);
         else
             go_on_from(parents);
-        for (std::size_t i = 0; i < tokens.size(); ++i) prefixes_[i].push_back(tokens[i]);
-        run();
-        // The logits of the last step; there is one alone where states are carried.
-        const HostTensor logits = decoder_.read_value("logits", stream_);
-        const std::vector<double> values = numbers_of(logits);
-        const double* last = values.data() + values.size() - log_p.size();
+        inputs_[0].data = ConstView(tokens.data(), {1, static_cast<std::int64_t>(tokens.size())});
+        decoder_.forward(inputs_, Mode::inference, &*state_, stream_);
+        decoder_.keep_state(1, *state_, stream_);
+        const std::vector<double> logits = numbers_of(decoder_.read_value("logits", stream_));
         for (std::size_t i = 0; i < tokens.size(); ++i)
-            log_softmax(last + i * static_cast<std::size_t>(classes_),
+            log_softmax(logits.data() + i * static_cast<std::size_t>(classes_),
                         log_p.data() + i * static_cast<std::size_t>(classes_));
     }
 
 private:
     void begin(std::span<const std::int64_t> sources) {
-        memory_ = source_.rows(sources);
-        prefixes_.resize(sources.size());
-        if (!recurrent_) return;
-        state_ = decoder_.make_state(static_cast<std::int64_t>(sources.size()));
-        state_->write(memory_->initial, stream_);
+        const auto rows = static_cast<std::int64_t>(sources.size());
+        state_ = decoder_.make_state(rows);
+        source_.begin(*state_, sources, stream_);
+        for (const std::int64_t source : sources) lengths_.push_back(source_.lengths[static_cast<std::size_t>(source)]);
+        Backend& backend = decoder_.device().backend();
+        model::DeviceBuffer places(decoder_.device(), static_cast<std::int64_t>(sources.size_bytes()));
+        backend.upload(places.data(), sources.data(), sources.size_bytes(), stream_);
+        inputs_.resize(1);
+        forced_.assign(sources.size(), 1);
+        for (std::size_t i = 1; i < decoder_.spec().inputs.size(); ++i) {
+            const std::string& name = decoder_.spec().inputs[i].name;
+            if (name == "forced") {
+                inputs_.push_back({ConstView(forced_.data(), {1, rows})});
+                continue;
+            }
+            const ConstView from = source_.encoder.value(name);
+            const Shape shape{from.shape[0], rows, from.shape[2]};
+            const model::DeviceBuffer& to = given_.emplace_back(decoder_.device(), shape.size() * size_of(from.dtype));
+            backend.copy_rows({.bytes = shape[2] * size_of(from.dtype),
+                               .steps = shape[0],
+                               .batch = rows,
+                               .from_batch = from.shape[1],
+                               .rows = places.as<std::int64_t>(),
+                               .from = from.data,
+                               .to = to.data()},
+                              stream_);
+            inputs_.push_back({{to.data(), from.dtype, shape}, {}, true});
+            if (is_keys(decoder_.spec().nodes, name)) inputs_.back().lengths = lengths_;
+        }
     }
 
-    /// Rows of one source alone change places, so that the memory stays as it is.
+    /// Rows of one source alone change places, so that what was made of it stays as it is.
     void go_on_from(std::span<const std::int64_t> parents) {
         bool moved = false;
         for (std::size_t i = 0; i < parents.size(); ++i) moved = moved || parents[i] != static_cast<std::int64_t>(i);
         if (!moved) return;
-        const auto before = prefixes_;
-        for (std::size_t i = 0; i < parents.size(); ++i) prefixes_[i] = before[static_cast<std::size_t>(parents[i])];
-        if (!recurrent_) return;
-        std::vector<HostTensor> states = state_->read(stream_);
-        for (HostTensor& state : states) state = rows_of(state, parents);
-        state_->write(states, stream_);
-    }
-
-    /// A recurrent decoder reads the last token; a transformer reads all again.
-    void run() {
-        const std::size_t length = prefixes_[0].size(), first = recurrent_ ? length - 1 : 0;
-        std::vector<std::int32_t> ids;
-        for (std::size_t t = first; t < length; ++t)
-            for (const auto& prefix : prefixes_) ids.push_back(prefix[t]);
-        const auto rows = static_cast<std::int64_t>(prefixes_.size());
-        const Shape shape{static_cast<std::int64_t>(length - first), rows};
-        run_decoder(decoder_, ids, shape, *memory_, state_ ? &*state_ : nullptr, stream_);
-        if (state_) decoder_.keep_state(1, *state_, stream_);
+        if (!other_) other_ = decoder_.make_state(state_->batch());
+        other_->take_rows(*state_, parents, stream_);
+        std::swap(state_, other_);
     }
 
     void log_softmax(const double* x, double* out) const {
@@ -171,13 +173,14 @@ private:
     }
 
     Network& decoder_;
-    const Memory& source_;
+    const Encoded& source_;
     std::int64_t classes_;
-    bool recurrent_;
     Stream stream_;
-    std::optional<Memory> memory_;
-    std::optional<NetworkState> state_;
-    std::vector<std::vector<std::int32_t>> prefixes_;
+    std::optional<NetworkState> state_, other_;
+    std::vector<std::int64_t> lengths_;  ///< of each row's source
+    std::vector<std::int32_t> forced_;   ///< where it could go on from its own words it is given these
+    std::vector<model::DeviceBuffer> given_;
+    std::vector<Sequence> inputs_;
 };
 
 }  // namespace
@@ -196,8 +199,9 @@ std::vector<std::vector<Hypothesis>> Translator::translate(std::span<const std::
     Impl& m = *impl_;
     beam.begin = m.spec.begin();
     beam.end = m.spec.end();
-    const Memory memory = m.read(sources);
-    DecoderSteps steps(m.decoder, memory, m.spec.target_classes + 2, m.recurrent(), m.stream);
+    require(beam.max_length >= 1, "max_length", beam.max_length, "must be at least 1");
+    const Encoded source = m.read(sources);
+    DecoderSteps steps(m.decoder_for(beam.max_length + 1), source, m.spec.target_classes + 2, m.stream);
     return beam_search(steps, static_cast<std::int64_t>(sources.size()), beam);
 }
 
@@ -206,20 +210,24 @@ std::vector<double> Translator::attention(const std::vector<std::int32_t>& sourc
     Impl& m = *impl_;
     require(!m.recurrent() || m.spec.attention != Seq2SeqSpec::Attention::none, "attention", "none",
             "there is nothing to show");
-    if (!m.explained) {
-        m.explained.emplace(m.device, model::target_network(m.spec, true));
-        m.explained->write_parameters(m.tensors, m.stream);
-    }
-    const Memory memory = m.read(std::span(&source, 1));
+    if (!m.explained) m.explained.emplace(m.network(model::halves_of(m.spec, true, m.spec.encoder.steps).target));
+    const Encoded encoded = m.read(std::span(&source, 1));
     std::vector<std::int32_t> ids{m.spec.begin()};
     ids.insert(ids.end(), target.begin(), target.end());
+    std::vector<Sequence> inputs{{ConstView(ids.data(), {static_cast<std::int64_t>(ids.size()), 1})}};
+    const std::vector<std::int32_t> forced(ids.size(), 1);
+    for (std::size_t i = 1; i < m.explained->spec().inputs.size(); ++i)
+        if (const std::string& name = m.explained->spec().inputs[i].name; name == "forced")
+            inputs.push_back({ConstView(forced.data(), inputs[0].data.shape)});
+        else
+            inputs.push_back({m.encoder.value(name), {}, true});
     std::optional<NetworkState> state;
     if (m.recurrent()) {
+        const std::int64_t first = 0;
         state = m.explained->make_state(1);
-        state->write(memory.initial, m.stream);
+        encoded.begin(*state, std::span(&first, 1), m.stream);
     }
-    run_decoder(*m.explained, ids, {static_cast<std::int64_t>(ids.size()), 1}, memory, state ? &*state : nullptr,
-                m.stream);
+    m.explained->forward(inputs, Mode::inference, state ? &*state : nullptr, m.stream);
     return numbers_of(m.explained->read_value("weights", m.stream));
 }
 

@@ -37,14 +37,16 @@ private:
     std::uint64_t draws_ = 0;
 };
 
-/// Runs a language model: at T = 1, B = 1 with carried state; or one that carries none, such as a transformer, over the
-/// last `context` tokens anew for each. Belongs to its network, which must outlive it, and to the
-/// network's thread; each token waits for the stream given. Tokens are drawn on the device, those that a Sampler would
-/// draw (but where two are so close that rounding decides), and only they come to the host.
+/// Runs a language model that carries what it has read: a recurrent one for ever, a transformer (with_memory) for
+/// `context` tokens; when they are full it begins anew with the later half of them, so that a token costs the same on
+/// average however long the text. What is fed is read in pieces of 64 tokens and the rest one by one. Belongs to its
+/// network, which must outlive it, and to the network's thread; each token waits for the stream given. Tokens are drawn
+/// on the device, those that a Sampler would draw (but where two are so close that rounding decides), and only they come
+/// to the host.
 class RONDO_API Generator {
 public:
-    /// `logits` is the value to draw from, [T,1,classes]; the network's first input must be token ids. context: 0 for a
-    /// network that carries state.
+    /// `logits` is the value to draw from, [T,1,classes]; the network's first input must be token ids. context: at most
+    /// the memory of the network's attentions; 0 for a network without them.
     Generator(Network& network, SamplingSpec spec, Stream stream, std::string_view logits = "logits",
               std::int64_t context = 0);
     ~Generator();

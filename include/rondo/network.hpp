@@ -27,7 +27,8 @@
 ///     SquaredErrorSpec  prediction [...,width], target [...,width]      a loss
 ///     CtcSpec         logits [T,B,classes], targets i32 [U,B]           a loss
 ///
-/// States of a stack that are not given as inputs are carried: from a NetworkState, or zero. A tensor's full name is
+/// States of a stack that are not given as inputs are carried: from a NetworkState, or zero; so is what an attention
+/// remembers of the steps before (AttentionSpec::memory, PositionSpec::carried). A tensor's full name is
 /// "node.tensor": embedding.weight, rnn.weight_ih_l0, linear.bias.
 #include <cstdint>
 #include <memory>
@@ -92,6 +93,7 @@ struct PositionSpec {
     Kind kind = Kind::sinusoidal;
     std::int64_t width = 0;
     std::int64_t steps = 0;  ///< most steps there may be
+    bool carried = false;    ///< t goes on from one forward to the next
     friend bool operator==(const PositionSpec&, const PositionSpec&) = default;
 };
 
@@ -114,7 +116,7 @@ struct PoolSpec {
 };
 
 /// w[t,s] = softmax over s of score(q[t], k[s]),   y[t] = Σ_s w[t,s]·v[s], for each row of the batch over the valid
-/// steps of k and v (their lengths must be those of one input). A query past its row's length gives zeros.
+/// steps of k (v has lengths of the same input, or none). A query past its row's length gives zeros.
 struct AttentionSpec {
     enum class Score {
         dot,         ///< q·k (Luong et al. 2015; their "general" is a LinearSpec before q or k)
@@ -125,6 +127,10 @@ struct AttentionSpec {
     std::int64_t heads = 1;  ///< dot and scaled_dot: the columns of q, k and v in so many equal parts
     std::int64_t width = 0;  ///< of q and k, all heads together
     bool causal = false;     ///< dot and scaled_dot: only s <= t
+    /// Not 0, causal, inference alone: k and v of up to so many steps are carried, and those of this forward come behind
+    /// what each row has read before. They are as wide as q. Pieces read one after the other are then the whole, and
+    /// each costs what it takes to look at what came before.
+    std::int64_t memory = 0;
     friend bool operator==(const AttentionSpec&, const AttentionSpec&) = default;
 };
 
@@ -196,9 +202,10 @@ struct LoopSpec {
 };
 
 /// A StackSpec's precision must be the network's.
-using ModuleSpec = std::variant<EmbeddingSpec, StackSpec, LinearSpec, DropoutSpec, AddSpec, ActivationSpec,
-                                LayerNormSpec, PositionSpec, ConcatSpec, RepeatSpec, PoolSpec, AttentionSpec,
-                                SampleSpec, SelectSpec, LoopSpec, CrossEntropySpec, SquaredErrorSpec, CtcSpec>;
+using ModuleSpec =
+    std::variant<EmbeddingSpec, StackSpec, LinearSpec, DropoutSpec, AddSpec, ActivationSpec, LayerNormSpec,
+                 PositionSpec, ConcatSpec, RepeatSpec, PoolSpec, AttentionSpec, SampleSpec, SelectSpec, LoopSpec,
+                 CrossEntropySpec, SquaredErrorSpec, CtcSpec>;
 
 struct Node {
     std::string name;
@@ -254,6 +261,9 @@ struct InitSpec {
 struct Sequence {
     ConstView data;
     std::span<const std::int64_t> lengths = {};  ///< [B] valid steps of each row; empty: all. Host memory.
+    /// The data, numbers, lie in memory of the network's device, such as another network's value; they are copied in
+    /// the order of the stream.
+    bool on_device = false;
 };
 
 /// What a sum of losses becomes before it is differentiated.
@@ -269,7 +279,8 @@ struct LossValue {
     std::int64_t counted = 0;  ///< targets (squared error: elements) it is over
 };
 
-/// The carried states of every stack of a network, for B rows, in device memory. Made by Network::make_state.
+/// The carried states of a network, for B rows, in device memory: h and c of its stacks [B,H], keys and values of its
+/// attentions [memory,B,width] and how many steps of them are read [B,1]. Made by Network::make_state.
 /// One thread at a time; everything is ordered by the streams given.
 class RONDO_API NetworkState {
 public:
@@ -278,8 +289,13 @@ public:
     NetworkState& operator=(NetworkState&&) noexcept;
 
     std::int64_t batch() const noexcept;
+    std::vector<std::string> names() const;
     void zero(Stream stream);
     View array() noexcept;  ///< the device memory that holds them all; i32 stands for any four bytes
+    /// Row i becomes row rows[i] of `from`, another state of the same network, all within the device.
+    void take_rows(const NetworkState& from, std::span<const std::int64_t> rows, Stream stream);
+    /// The same of one state [B,width] and a value [any,width] in device memory.
+    void take_rows(std::string_view name, const ConstView& from, std::span<const std::int64_t> rows, Stream stream);
     /// The states by name ("rnn.h_l0" [B,H]). Waits for the stream.
     std::vector<HostTensor> read(Stream stream) const;
     /// The reverse. Throws Error on a missing tensor or another shape or type.
@@ -374,8 +390,9 @@ public:
     // Carried state.
     NetworkState make_state(std::int64_t batch);  ///< zero
     /// The states as they stood after `step` steps of the last forward (0: initial). After an inference forward only
-    /// its last step. `to` may be what forward began from. Throws Error (state) where no forward has run since the last
-    /// feed, or a recording was replayed in its place.
+    /// its last step. `to` may be what forward began from; that must still be there where attentions remember, as they
+    /// write behind what a state holds and copy the rest only to another. Throws Error (state) where no forward has run
+    /// since the last feed, or a recording was replayed in its place.
     void keep_state(std::int64_t step, NetworkState& to, Stream stream) const;
 
     /// Names the plan of the last feed and the memory it lies in: what was captured under it may be replayed under it.
@@ -391,5 +408,9 @@ private:
 
 /// Throws Error naming the node and the first field that is not allowed. Does not need a device.
 RONDO_API void validate(const NetworkSpec& spec);
+
+/// The same network for reading from left to right, piece by piece: every causal attention remembers `steps` steps, and
+/// positions go on. Parameters keep their names and places.
+RONDO_API NetworkSpec with_memory(NetworkSpec spec, std::int64_t steps);
 
 }  // namespace rondo

@@ -25,6 +25,7 @@ struct AttentionArrays {
     const void* dout = nullptr;
     void *dq = nullptr, *dk = nullptr, *dv = nullptr;
     void* deltas = nullptr;  ///< [T,B,heads] of scratch
+    const std::int64_t* begins = nullptr;
 };
 
 void attention_forward(const AttentionArrays& attention, cudaStream_t stream);

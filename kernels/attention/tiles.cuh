@@ -88,6 +88,7 @@ RONDO_DEVICE void store_rows(const Rows<S>& rows, std::int64_t begin, std::int64
 struct Part {
     std::int64_t b, h, chunk, begin, warp_begin;
     std::int64_t queries, keys;  ///< of this row of the batch
+    std::int64_t first;          ///< keys before query 0
     int rows;
 
     RONDO_DEVICE Part(const AttentionArrays& a, std::int64_t tiles, std::int64_t chunks) {
@@ -101,12 +102,13 @@ struct Part {
         warp_begin = begin + device::warp_index() * kRowsOfWarp;
         queries = a.query_lengths == nullptr ? a.queries : a.query_lengths[b];
         keys = a.key_lengths == nullptr ? a.keys : a.key_lengths[b];
+        first = a.begins == nullptr ? 0 : a.begins[b];
     }
 
     /// How many keys query t may look at.
     RONDO_DEVICE std::int64_t allowed(const AttentionArrays& a, std::int64_t t) const {
         if (t >= queries) return 0;
-        return a.causal && t + 1 < keys ? t + 1 : keys;
+        return a.causal && first + t + 1 < keys ? first + t + 1 : keys;
     }
     /// The most that any of `count` queries from t on may look at: the last sees most.
     RONDO_DEVICE std::int64_t reach(const AttentionArrays& a, std::int64_t t, int count) const {

@@ -140,6 +140,40 @@ TEST_F(CudaAttentionGpu, IsTheCpus) {
     check_all(shapes);
 }
 
+/// Queries that come behind other keys: of so many of the rows of one sequence whose keys are all there.
+TEST_F(CudaAttentionGpu, GoesOnFromEarlierKeys) {
+    const Shape shapes[] = {{1, 40, 3, 2, 8, 8, true, {}, {40, 1, 33}},
+                            {18, 90, 3, 1, 5, 7, true, {18, 0, 4}, {88, 12, 4}}};
+    for (const DType type : kTypes)
+        for (const Shape& s : shapes)
+            expect_like_cpu(device(), type, 3, "earlier keys", [&](Bench& b, int draw) {
+                const Numbers n = numbers_of(s, type, draw);
+                Lengths begins;
+                for (std::size_t row = 0; row < s.key_lengths.size(); ++row)
+                    begins.push_back(s.key_lengths[row] - (s.query_lengths.empty() ? s.queries : s.query_lengths[row]));
+                Attention a;
+                a.dtype = b.type;
+                a.queries = s.queries;
+                a.keys = s.keys;
+                a.batch = s.batch;
+                a.heads = s.heads;
+                a.width = s.width;
+                a.value_width = s.value_width;
+                a.causal = true;
+                a.query_lengths = b.lengths(s.query_lengths);
+                a.key_lengths = b.lengths(s.key_lengths);
+                a.begins = b.lengths(begins);
+                a.q = b.put(n.q);
+                a.k = b.put(n.k);
+                a.v = b.put(n.v);
+                a.q_stride = a.k_stride = s.heads * s.width;
+                a.v_stride = a.out_stride = s.heads * s.value_width;
+                a.out = b.put(Tensor(n.dout.size(), kGap));
+                b.backend().attention_forward(a, kStream);
+                return WrittenList{{"out", b.get(a.out)}};
+            });
+}
+
 /// Heads whose columns are made in several chunks, and whose tiles leave room for fewer warps.
 TEST_F(CudaAttentionGpu, TakesWideHeads) {
     const Shape shapes[] = {{18, 17, 1, 1, 65, 66},

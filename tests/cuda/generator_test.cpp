@@ -7,6 +7,7 @@
 
 #include "cuda/on_gpu.hpp"
 #include "rondo/language_model.hpp"
+#include "rondo/sequence_model.hpp"
 
 namespace rondo::test {
 namespace {
@@ -40,6 +41,40 @@ TEST_F(CudaGeneratorGpu, DrawsWhatASamplerDraws) {
         generator.reset();
         EXPECT_THROW(generator.next(), Error);
     }
+}
+
+/// A whole transformer, piece by piece with what it remembers on the GPU, all at once on the CPU.
+TEST_F(CudaGeneratorGpu, RemembersWhatATransformerHasRead) {
+    SequenceModelSpec spec;
+    spec.encoder = {.kind = EncoderSpec::Kind::transformer, .classes = 12, .hidden = 8, .layers = 2};
+    spec.encoder.precision = Precision::f64();
+    spec.encoder.causal = true;
+    spec.encoder.steps = 80;
+    spec.head = SequenceModelSpec::Head::next_token;
+    spec.outputs = 12;
+    Network whole(Device::cpu(1), network_spec(spec)), on_gpu(device(), with_memory(network_spec(spec), 80));
+    whole.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5}, kStream);
+    on_gpu.write_parameters(whole.read_parameters(kStream), kStream);
+    Generator generator(on_gpu, {.seed = 5}, kStream, "output", 80);
+    std::vector<std::int32_t> text(66, 3);
+    text[5] = 7;
+    generator.feed(text);
+    for (int i = 0; i < 3; ++i) text.push_back(generator.next());
+    const auto steps = static_cast<std::int64_t>(text.size());
+    const Sequence inputs[2]{{ConstView(text.data(), {steps, 1})}, {}};
+    whole.forward(inputs, Mode::inference, nullptr, kStream);
+    const HostTensor expected = whole.read_value("output", kStream);
+    const std::vector<double> logits = generator.logits();
+    for (std::int64_t c = 0; c < 12; ++c)
+        EXPECT_NEAR(logits[static_cast<std::size_t>(c)], expected.at((steps - 1) * 12 + c), 1e-12);
+
+    on_gpu.forward(std::span(inputs, 2), Mode::inference, nullptr, kStream);
+    NetworkState state = on_gpu.make_state(1);
+    on_gpu.keep_state(steps, state, kStream);
+    const std::vector<std::int32_t> more(12, 1);  // 81 in all
+    const Sequence rest[2]{{ConstView(more.data(), {12, 1})}, {}};
+    on_gpu.forward(rest, Mode::inference, &state, kStream);
+    EXPECT_THROW(device().backend().synchronize(kStream), Error);
 }
 
 TEST_F(CudaGeneratorGpu, RefusesLogitsThatAreNoNumbers) {

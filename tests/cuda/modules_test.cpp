@@ -30,6 +30,9 @@ TEST_F(CudaModulesGpu, MapsRows) {
                 for (const std::int64_t more : {0, 3, 8})  // of a stride
                     for (const bool add : {false, true})
                         for (const bool from_sums : {false, true}) {
+                            // A row of its own for each of `divide`, but once to go round.
+                            std::vector<std::int64_t> shifts;
+                            for (std::int64_t b = 0; b < (add ? map.divide : 0); ++b) shifts.push_back(2 * b);
                             const std::int64_t rows = map.rows, from_rows = map.from_rows, divide = map.divide;
                             const Tensor from = rounded(from_sums ? accumulator_of(type) : type,
                                                         random.uniforms(from_rows * (cols + more))),
@@ -47,6 +50,7 @@ TEST_F(CudaModulesGpu, MapsRows) {
                                 m.divide = divide;
                                 m.modulo = from_rows;
                                 m.add = add;
+                                m.shifts = b.lengths(shifts);
                                 b.backend().map_rows(m, kStream);
                                 return std::vector<Tensor>{b.get(m.to)};
                             });
@@ -79,6 +83,75 @@ TEST_F(CudaModulesGpu, StepsOfALoop) {
     };
     EXPECT_EQ(results(gpu), results(cpu));
     EXPECT_TRUE(gpu.intact());
+}
+
+TEST_F(CudaModulesGpu, CopiesRows) {
+    constexpr std::int64_t kSteps = 4, kFrom = 3, kMost = 9;
+    Random random(26);
+    for (const DType type : kTypes)
+        for (const std::int64_t width : {1, 3, 8, 200})
+            for (const bool behind : {false, true}) {  // other rows, or others' steps before them
+                const Tensor from = rounded(type, random.uniforms(kSteps * kFrom * width)),
+                             to = rounded(type, random.uniforms(kMost * 5 * width));
+                compare(type, 0, "copied rows", [&](Bench& b) {
+                    CopyRows c;
+                    c.bytes = width * size_of(b.type);
+                    c.steps = kSteps;
+                    c.batch = behind ? kFrom : 5;
+                    c.from_batch = kFrom;
+                    c.rows = behind ? nullptr : b.lengths({2, 0, 2, 1, 1});
+                    c.lengths = b.lengths({4, 0, 3});
+                    c.begins = behind ? b.lengths({5, 2, 0}) : nullptr;
+                    c.from = b.put(from, width == 3 ? Alignment::element : Alignment::cache_line);
+                    c.to = b.put(to);
+                    b.backend().copy_rows(c, kStream);
+                    c.lengths = nullptr;
+                    c.steps = 1;
+                    c.to = b.put(to);
+                    b.backend().copy_rows(c, kStream);
+                    return std::vector<Tensor>{b.get(c.to)};
+                });
+            }
+}
+
+TEST_F(CudaModulesGpu, AdvancesRowsThatHaveRoom) {
+    constexpr std::int64_t kBatch = 300;
+    Bench b(device(), DType::f32);
+    std::vector<std::int64_t> before(kBatch), lengths(kBatch);
+    for (std::size_t i = 0; i < kBatch; ++i) {
+        before[i] = static_cast<std::int64_t>(i % 7);
+        lengths[i] = static_cast<std::int64_t>(i % 4);
+    }
+    Advance a{.steps = 3, .batch = kBatch, .most = 9};
+    a.lengths = b.lengths(lengths);
+    a.before = b.lengths(before);
+    void *const begins = b.make_as(DType::i64, kBatch), *const ends = b.make_as(DType::i64, kBatch);
+    a.begins = static_cast<std::int64_t*>(begins);
+    a.ends = static_cast<std::int64_t*>(ends);
+    const auto run = [&](std::int64_t most) {
+        a.most = most;
+        b.backend().advance(a, kStream);
+        b.backend().synchronize(kStream);
+    };
+    run(9);
+    for (std::size_t i = 0; i < kBatch; ++i) {
+        EXPECT_EQ(b.get(begins)[i], static_cast<double>(before[i]));
+        EXPECT_EQ(b.get(ends)[i], static_cast<double>(before[i] + lengths[i]));
+    }
+    try {
+        run(8);  // rows 27, 55, ... would pass it
+        ADD_FAILURE();
+    } catch (const Error& e) {
+        EXPECT_NE(std::string(e.what()).find("steps of row 27"), std::string::npos) << e.what();
+    }
+    b.backend().synchronize(kStream);  // told once
+    EXPECT_EQ(b.get(begins)[27], 0);
+    EXPECT_EQ(b.get(ends)[27], 3);
+    a.lengths = a.before = nullptr;
+    run(3);
+    EXPECT_EQ(b.get(begins)[5], 0);
+    EXPECT_EQ(b.get(ends)[5], 3);
+    EXPECT_TRUE(b.intact());
 }
 
 TEST_F(CudaModulesGpu, SumsRows) {

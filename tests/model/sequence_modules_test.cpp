@@ -1,9 +1,11 @@
 /// The modules around the recurrent stacks: gradients against differences, values against plain formulas, and that what
 /// lies past a length has no influence.
+#include <algorithm>
 #include <limits>
 #include <numbers>
 
 #include "model/gradient_check.hpp"
+#include "rondo/sequence_model.hpp"
 
 namespace rondo {
 namespace {
@@ -461,6 +463,100 @@ TEST(SequenceModules, LoopsRefuseWhatHasNoMeaningInAStep) {
     refused({{"self", AttentionSpec{Score::dot, 1, 4, true}, {"x", "x", "x"}, {"s"}}});
     refused({{"drop", DropoutSpec{}, {"x"}, {"t"}}});  // makes no "s"
     refused({{"drop", DropoutSpec{}, {"x"}, {"s"}}, {"loss", SquaredErrorSpec{}, {"s", "x"}}});
+}
+
+// Memory.
+
+SequenceModelSpec reader(PositionSpec::Kind positions) {
+    SequenceModelSpec spec;
+    spec.encoder = {.kind = EncoderSpec::Kind::transformer, .classes = 9, .hidden = 8, .layers = 2};
+    spec.encoder.precision = Precision::f64();
+    spec.encoder.heads = 2;
+    spec.encoder.causal = true;
+    spec.encoder.steps = 12;
+    spec.encoder.positions = positions;
+    spec.head = SequenceModelSpec::Head::next_token;
+    spec.outputs = 9;
+    return spec;
+}
+
+/// Pieces in which every row has a length of its own, none too; each forward begins with what the one before left, in
+/// the same state or in another by turns, and in the middle all rows change places.
+TEST(SequenceModules, PiecesWithMemoryAreTheWhole) {
+    for (const PositionSpec::Kind positions : {PositionSpec::Kind::sinusoidal, PositionSpec::Kind::learned}) {
+        constexpr std::int64_t kSteps = 11, kBatch = 3, kClasses = 9;
+        const NetworkSpec spec = network_spec(reader(positions));
+        Network whole = network_of(spec), pieces = network_of(with_memory(spec, 12));
+        const std::vector<std::int32_t> ids = random_ids(3, kSteps * kBatch, kClasses);
+        whole.forward(Feed().ids({kSteps, kBatch}, ids).absent().inputs(), Mode::inference, nullptr, kStream);
+        const HostTensor expected = whole.read_value("output", kStream);
+
+        NetworkState states[2]{pieces.make_state(kBatch), pieces.make_state(kBatch)};
+        std::vector<std::int64_t> place{0, 1, 2}, read{0, 0, 0};  // of the whole's row; its steps so far
+        int turn = 0, checked = 0;
+        for (const std::vector<std::int64_t>& lengths :
+             std::vector<std::vector<std::int64_t>>{{2, 4, 0}, {1, 1, 1}, {3, 0, 5}, {1, 1, 1}, {4, 5, 0}}) {
+            const std::int64_t steps = *std::max_element(lengths.begin(), lengths.end());
+            std::vector<std::int32_t> piece(static_cast<std::size_t>(steps * kBatch), 8);
+            for (std::size_t b = 0; b < kBatch; ++b)
+                for (std::int64_t t = 0; t < lengths[b]; ++t)
+                    piece[static_cast<std::size_t>(t * kBatch) + b] =
+                        ids[static_cast<std::size_t>((read[b] + t) * kBatch + place[b])];
+            const bool first = turn == 0;
+            pieces.forward(Feed().ids({steps, kBatch}, piece, lengths).absent().inputs(), Mode::inference,
+                           first ? nullptr : &states[turn % 2], kStream);
+            const HostTensor found = pieces.read_value("output", kStream);
+            for (std::size_t b = 0; b < kBatch; ++b) {
+                for (std::int64_t t = 0; t < lengths[b]; ++t)
+                    for (std::int64_t c = 0; c < kClasses; ++c, ++checked)
+                        ASSERT_NEAR(found.at((t * kBatch + static_cast<std::int64_t>(b)) * kClasses + c),
+                                    expected.at(((read[b] + t) * kBatch + place[b]) * kClasses + c), 1e-12)
+                            << "piece " << turn << " row " << b << " step " << t;
+                read[b] += lengths[b];
+            }
+            NetworkState &same = states[turn % 2], &other = states[(turn + 1) % 2];
+            if (turn == 1) {
+                pieces.keep_state(steps, same, kStream);
+                const std::vector<std::int64_t> rows{2, 0, 1};
+                other.take_rows(same, rows, kStream);
+                place = {place[2], place[0], place[1]};
+                read = {read[2], read[0], read[1]};
+            } else {
+                pieces.keep_state(steps, other, kStream);
+                pieces.keep_state(0, same, kStream);  // what it began from is as it was
+            }
+            ++turn;
+        }
+        EXPECT_EQ(checked, 29 * kClasses);
+    }
+}
+
+TEST(SequenceModules, MemoryIsAsLongAsItIs) {
+    SequenceModelSpec model = reader(PositionSpec::Kind::sinusoidal);
+    Network network = network_of(with_memory(network_spec(model), 5));
+    NetworkState state = network.make_state(1);
+    const auto read = [&](std::int64_t steps) {
+        const std::vector<std::int32_t> ids(static_cast<std::size_t>(steps), 1);
+        network.forward(Feed().ids({steps, 1}, ids).absent().inputs(), Mode::inference, &state, kStream);
+        network.keep_state(steps, state, kStream);
+    };
+    EXPECT_THROW(read(6), Error);
+    read(3);
+    EXPECT_THROW(read(3), Error);
+    read(2);
+    EXPECT_THROW(read(1), Error);
+    state.zero(kStream);
+    read(5);
+    EXPECT_THROW(network.keep_state(3, state, kStream), Error);
+    EXPECT_THROW(state.take_rows(state, std::vector<std::int64_t>{0}, kStream), Error);
+    NetworkState other = network.make_state(1);
+    EXPECT_THROW(other.take_rows(state, std::vector<std::int64_t>{1}, kStream), Error);
+    EXPECT_THROW(other.take_rows(state, std::vector<std::int64_t>{0, 0}, kStream), Error);
+    EXPECT_THROW(loss_of(network, Feed().ids({2, 1}, {1, 1}).ids({2, 1}, {1, 1}), Reduction::sum), Error);  // training
+    EXPECT_THROW(validate(with_memory(network_spec(model), 0)), Error);
+    NetworkSpec blind = attention_network({Score::scaled_dot, 1, 6, false, 4}, 6);  // not causal
+    blind.precision = Precision::f64();
+    EXPECT_THROW(validate(blind), Error);
 }
 
 TEST(SequenceModules, RefuseWhatDoesNotFit) {

@@ -20,7 +20,7 @@ MASK, DROP, COLUMNS, BIAS = (f"kernels/{n}.cu" for n in ("mask_rows", "dropout",
 CAST, ADD, SQUARES, ERROR = (f"kernels/{n}.cu" for n in ("cast", "add", "sum_of_squares", "squared_error"))
 UPDATE, ENTROPY, EMBEDDING = (f"kernels/{n}.cu" for n in ("update", "cross_entropy", "embedding"))
 SAMPLE, LARGEST, ZERO = (f"kernels/{n}.cu" for n in ("sample", "largest", "zero_unless_finite"))
-LENGTHS = "kernels/check_lengths.cu"
+LENGTHS, COPY, ADVANCE = (f"kernels/{n}.cu" for n in ("check_lengths", "copy_rows", "advance"))
 MAP, SUM_ROWS, POOL, ACTIVATION = (f"kernels/{n}.cu" for n in ("map_rows", "sum_rows", "pool", "activation"))
 NORM, NORM_PARAMETERS = "kernels/layer_norm.cu", "kernels/layer_norm_parameters.cu"
 ATTENTION, QUERIES, KEYS = (f"kernels/attention/{n}.cu" for n in ("forward", "backward_queries", "backward_keys"))
@@ -119,7 +119,13 @@ FAULTS = [
     ("update: moment not kept", UPDATE, "if (has_first) store(first + at, m);", "", None),
 
     # Modules around the stacks.
-    ("map rows: not divided", MAP, "place_of(place_of(at.row, a.divide).row, a.modulo).column", "place_of(at.row, a.modulo).column", None),
+    ("map rows: not divided", MAP, "place_of(step.row + shift, a.modulo).column", "place_of(at.row + shift, a.modulo).column", None),
+    ("map rows: not shifted", MAP, "step.row + shift, a.modulo", "step.row, a.modulo", None),
+    ("copy rows: always the first steps", COPY, "((begin + step.row) * a.batch", "(step.row * a.batch", None),
+    ("copy rows: past a length", COPY, "if (!takes(a.lengths, row, step.row)) continue;", "", None),
+    ("copy rows: lengths of the row that is written", COPY, "takes(a.lengths, row, step.row)", "takes(a.lengths, step.column, step.row)", None),
+    ("advance: one step too many", ADVANCE, "before <= a.most - steps", "before <= a.most - steps + 1", None),
+    ("advance: the first thread's find is told", ADVANCE, "first = -device::block_max<kThreads>(-first);", "static_cast<void>(device::block_max<kThreads>(-first));", None),
     ("sum rows: items beside each other", SUM_ROWS, "from + item * a.item_step * a.from_stride", "from + item * a.from_stride", None),
     ("pool: the last of equals", POOL, "value[j] > y[j] ||", "value[j] >= y[j] ||", None),
     ("pool: mean's gradient over all steps", POOL, "dx[j] /= static_cast<Compute<S>>(length)", "dx[j] /= static_cast<Compute<S>>(a.steps)", None),
@@ -130,7 +136,8 @@ FAULTS = [
     ("attention: sum not rescaled", ATTENTION, "sum[half] *= shrink;", "", None),
     ("attention: output not rescaled", ATTENTION, "out[i / 2][2 * half + i % 2] *= shrink;", "out[i / 2][2 * half + i % 2] *= C(1);", None),
     ("attention: tiles overwritten while they are read", ATTENTION, "__syncthreads();  // the tiles before have been read", "", None),
-    ("attention: causal queries do not see themselves", TILES, "return a.causal && t + 1 < keys ? t + 1 : keys;", "return a.causal && t < keys ? t : keys;", A),
+    ("attention: causal queries do not see themselves", TILES, "return a.causal && first + t + 1 < keys ? first + t + 1 : keys;", "return a.causal && first + t < keys ? first + t : keys;", A),
+    ("attention: where queries begin is forgotten", TILES, "first = a.begins == nullptr ? 0 : a.begins[b];", "first = 0;", A),
     ("attention: rows past a length are loaded", TILES, "if (begin + row < end && rows.wide && column < rows.cols) {", "if (rows.wide && column < rows.cols) {", A),
     ("attention: the second chunk is the first again", QUERIES, "k_tile + part.chunk * kChunk", "k_tile", None),
     ("attention: one column block of the result too few", FRAGMENTS, "if (8 * j >= cols) break;\n                std::uint32_t", "if (8 * j + 8 >= cols) break;\n                std::uint32_t", A),
@@ -219,7 +226,7 @@ FAULTS = [
     ("lengths: the first thread's find is told", LENGTHS, "first = -device::block_max<kThreads>(-first);", "static_cast<void>(device::block_max<kThreads>(-first));", None),
     ("lengths: nobody looks", "host/scheduler/rnn.cpp", "if (args.lengths) backend.check_lengths(", "if (!args.x.data) backend.check_lengths(", None),
     ("lengths: looked at on the default stream", BACKEND, "findings_.bad_length(), cuda::handle_of(stream)", "findings_.bad_length(), nullptr", None),
-    ("lengths: told for ever", "host/cuda/findings.cpp", "word.store(0);", "", None),
+    ("lengths: told for ever", "host/cuda/findings.cpp", "if (found != 0) shared.store(0);", "", None),
     ("lengths: waiting for an event tells nothing", ORDER, "    findings_.report();\n", "", None),
     ("trainer: dropped recordings not counted", "host/train/step_recordings.cpp", "dropped_ += slot.used > 0 ? 1 : 0;", "", None),
 ]

@@ -6,6 +6,7 @@
 
 #include "model/gradient_check.hpp"
 #include "rondo/language_model.hpp"
+#include "rondo/sequence_model.hpp"
 
 namespace rondo {
 namespace {
@@ -119,6 +120,58 @@ TEST(Generator, ReadsTokenByTokenWhatAForwardReadsAtOnce) {
     }
 }
 
+SequenceModelSpec transformer() {
+    SequenceModelSpec spec;
+    spec.encoder = {.kind = EncoderSpec::Kind::transformer, .classes = 12, .hidden = 8, .layers = 2};
+    spec.encoder.precision = Precision::f64();
+    spec.encoder.causal = true;
+    spec.encoder.steps = 150;
+    spec.head = SequenceModelSpec::Head::next_token;
+    spec.outputs = 12;
+    return spec;
+}
+
+/// With what it remembers a transformer says what it says of all that it has read; when its context is full, of the later
+/// half.
+TEST(Generator, RemembersWhatATransformerHasRead) {
+    const NetworkSpec spec = network_spec(transformer());
+    Network whole(Device::cpu(1), spec);
+    whole.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5}, kStream);
+    Network network(Device::cpu(1), with_memory(spec, 150));
+    network.write_parameters(whole.read_parameters(kStream), kStream);
+    const auto expect_after = [&](const Generator& generator, std::span<const std::int32_t> read) {
+        const auto steps = static_cast<std::int64_t>(read.size());
+        const std::vector<std::int32_t> ids(read.begin(), read.end());
+        whole.forward(Feed().ids({steps, 1}, ids).absent().inputs(), Mode::inference, nullptr, kStream);
+        const HostTensor expected = whole.read_value("output", kStream);
+        const std::vector<double> logits = generator.logits();
+        ASSERT_EQ(logits.size(), 12u);
+        for (std::int64_t i = 0; i < 12; ++i)
+            ASSERT_NEAR(logits[static_cast<std::size_t>(i)], expected.at((steps - 1) * 12 + i), 1e-12) << steps;
+    };
+    std::vector<std::int32_t> text = random_ids(1, 130, 12);  // two pieces and two tokens
+    Generator generator(network, {.seed = 5}, kStream, "output", 150);
+    generator.feed(text);
+    expect_after(generator, text);
+    while (text.size() < 150) text.push_back(generator.next());
+    expect_after(generator, text);
+    text.push_back(generator.next());
+    expect_after(generator, std::span(text).last(76));
+    text.push_back(generator.next());
+    expect_after(generator, std::span(text).last(77));
+    const std::vector<std::int32_t> longer = random_ids(2, 151, 12);
+    generator.feed(longer);
+    expect_after(generator, std::span(longer).last(150));
+
+    Generator narrow(network, {}, kStream, "output", 1);
+    narrow.feed(std::array{3, 4});
+    narrow.feed(std::array{5});
+    expect_after(narrow, std::array{5});
+    EXPECT_THROW(Generator(network, {}, kStream, "output", 0), Error);
+    EXPECT_THROW(Generator(network, {}, kStream, "output", 151), Error);
+    EXPECT_THROW(Generator(whole, {}, kStream, "output", 10), Error);  // remembers nothing
+}
+
 TEST(Generator, RefusesWhatMakesNoSense) {
     Network network(Device::cpu(1), network_spec({.classes = 12, .hidden = 4}));
     network.initialise({}, kStream);
@@ -126,6 +179,7 @@ TEST(Generator, RefusesWhatMakesNoSense) {
     EXPECT_THROW(generator.next(), Error);
     EXPECT_THROW(generator.feed(std::array{12}), Error);
     EXPECT_THROW(Generator(network, {.temperature = -1}, kStream), Error);
+    EXPECT_THROW(Generator(network, {}, kStream, "logits", 10), Error);  // it forgets by itself
     Generator lost(network, {}, kStream, "nothing");
     EXPECT_THROW(lost.feed(std::array{1}), Error);
 }

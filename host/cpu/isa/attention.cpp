@@ -69,11 +69,13 @@ struct Head {
           h(pair % attention.heads),
           queries(a.query_lengths ? a.query_lengths[b] : a.queries),
           keys(a.key_lengths ? a.key_lengths[b] : a.keys),
+          first(a.begins ? a.begins[b] : 0),
           transposed_k(reinterpret_cast<T*>(scratch)),
           transposed_v(transposed_k + a.width * kKeys) {}
 
     const Attention& a;
     std::int64_t b, h, queries, keys;
+    std::int64_t first;              ///< keys before query 0
     T *transposed_k, *transposed_v;  ///< [width][kKeys], [value_width][kKeys]
 
     RONDO_HD std::int64_t at(std::int64_t step, std::int64_t stride, std::int64_t width) const {
@@ -95,7 +97,7 @@ struct Head {
 
     /// How many keys query t may look at, and how many of a block from s on.
     RONDO_HD std::int64_t allowed(std::int64_t t) const {
-        return t >= queries ? 0 : a.causal ? smaller(keys, t + 1) : keys;
+        return t >= queries ? 0 : a.causal ? smaller(keys, first + t + 1) : keys;
     }
     RONDO_HD std::int64_t seen(std::int64_t t, std::int64_t s) const { return smaller(kKeys, allowed(t) - s); }
 

@@ -1,4 +1,6 @@
 /// Rows copied, summed and pooled, and what a loop's steps need.
+#include <cstring>
+
 #include "cpu/cpu_backend.hpp"
 #include "cpu/ops/typed.hpp"
 #include "rondo/philox.hpp"
@@ -28,7 +30,8 @@ void CpuBackend::map_rows(const RowMap& m, Stream) {
     with_type(m.dtype, [&]<class T>() {
         pool_.parallel_for(m.rows, 1 + kGrain / (m.cols + 1), [&](std::int64_t begin, std::int64_t end, int) {
             for (std::int64_t r = begin; r < end; ++r) {
-                const T* from = static_cast<const T*>(m.from) + r / m.divide % m.modulo * m.from_stride;
+                const std::int64_t shift = m.shifts ? m.shifts[r % m.divide] : 0;
+                const T* from = static_cast<const T*>(m.from) + (r / m.divide + shift) % m.modulo * m.from_stride;
                 T* to = static_cast<T*>(m.to) + r * m.to_stride;
                 if (m.add)
                     for (std::int64_t i = 0; i < m.cols; ++i) to[i] += from[i];
@@ -54,6 +57,30 @@ void CpuBackend::sum_rows(const RowSums& s, Stream) {
             }
         });
     });
+}
+
+void CpuBackend::copy_rows(const CopyRows& c, Stream) {
+    const auto bytes = static_cast<std::size_t>(c.bytes);
+    pool_.parallel_for(c.batch, 1 + kGrain / (c.steps * c.bytes + 1), [&](std::int64_t begin, std::int64_t end, int) {
+        for (std::int64_t b = begin; b < end; ++b) {
+            const std::int64_t row = c.rows ? c.rows[b] : b, steps = c.lengths ? c.lengths[row] : c.steps;
+            std::byte* to = static_cast<std::byte*>(c.to) + ((c.begins ? c.begins[b] : 0) * c.batch + b) * c.bytes;
+            const std::byte* from = static_cast<const std::byte*>(c.from) + row * c.bytes;
+            for (std::int64_t t = 0; t < steps; ++t)
+                std::memcpy(to + t * c.batch * c.bytes, from + t * c.from_batch * c.bytes, bytes);
+        }
+    });
+}
+
+void CpuBackend::advance(const Advance& a, Stream) {
+    for (std::int64_t b = 0; b < a.batch; ++b) {
+        const std::int64_t before = a.before ? a.before[b] : 0, steps = a.lengths ? a.lengths[b] : a.steps;
+        if (before < 0 || before > a.most - steps)
+            refuse(detail::concat("steps of row ", b), before + steps,
+                   detail::concat("must be at most ", a.most, ", what it has memory or positions for"));
+        a.begins[b] = before;
+        a.ends[b] = before + steps;
+    }
 }
 
 namespace {

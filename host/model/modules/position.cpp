@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "model/device_buffer.hpp"
-#include "model/module.hpp"
+#include "model/step_counts.hpp"
 
 namespace rondo::model {
 namespace {
@@ -22,12 +22,14 @@ std::vector<std::byte> sinusoids(std::int64_t steps, std::int64_t width) {
 
 class PlannedPosition final : public PlannedModule {
 public:
-    /// table: of the module; null where it is a parameter.
-    PlannedPosition(const PositionSpec& spec, const Precision& precision, const void* table)
-        : spec_(spec), precision_(precision), table_(table) {}
+    /// table: of the module; null where it is a parameter. counts: where steps go on.
+    PlannedPosition(const PositionSpec& spec, const Precision& precision, const void* table,
+                    std::optional<StepCounts> counts)
+        : spec_(spec), precision_(precision), table_(table), counts_(counts) {}
 
     void forward(Call& call) override {
         const Place &x = call.inputs[0], &y = call.outputs[0];
+        if (counts_) counts_->advance(call, *x.info);
         if (y.data != x.data) call.backend.copy(y.data, x.data, static_cast<std::size_t>(x.info->bytes()), call.stream);
         call.backend.map_rows({.dtype = precision_.storage,
                                .rows = x.info->rows(),
@@ -38,8 +40,9 @@ public:
                                .from = table_ ? table_ : call.blocks[0].data,
                                .from_stride = spec_.width,
                                .divide = x.info->batch(),
-                               .modulo = x.info->steps(),
-                               .add = true},
+                               .modulo = spec_.steps,
+                               .add = true,
+                               .shifts = counts_ ? counts_->begins(call) : nullptr},
                               call.stream);
     }
 
@@ -48,6 +51,10 @@ public:
         if (!table_) table_gradient(call);
         if (x.gradient && x.gradient != y.gradient)
             call.backend.copy(x.gradient, y.gradient, static_cast<std::size_t>(x.info->bytes()), call.stream);
+    }
+
+    void keep(Call& call, std::int64_t step, std::span<void* const> to) override {
+        counts_->keep(call, step, call.inputs[0].info->steps(), to[0]);
     }
 
 private:
@@ -75,6 +82,7 @@ private:
     PositionSpec spec_;
     Precision precision_;
     const void* table_;
+    std::optional<StepCounts> counts_;
 };
 
 class Position final : public Module {
@@ -89,6 +97,10 @@ public:
         const Shape shape{spec_.steps, spec_.width};
         return {{{{.name = "table", .shape = shape, .deviation = 0.02}}, shape.size()}};
     }
+    std::vector<CarriedState> carried() const override {
+        return spec_.carried ? std::vector{StepCounts::state()} : std::vector<CarriedState>();
+    }
+    int state_port() const override { return -1; }
     bool forward_in_place() const override { return true; }
     bool gradient_in_place() const override { return true; }
 
@@ -110,8 +122,13 @@ public:
         device.backend().synchronize(stream);
     }
 
-    std::unique_ptr<PlannedModule> plan(const PlanRequest&, Ledger&) const override {
-        return std::make_unique<PlannedPosition>(spec_, precision_, table_.data());
+    std::unique_ptr<PlannedModule> plan(const PlanRequest& request, Ledger& ledger) const override {
+        std::optional<StepCounts> counts;
+        if (spec_.carried) {
+            require(request.mode == Mode::inference, "carried", "true", "is for inference");
+            counts.emplace(ledger, request.name, request.inputs[0]->batch(), spec_.steps);
+        }
+        return std::make_unique<PlannedPosition>(spec_, precision_, table_.data(), counts);
     }
 
 private:
