@@ -47,7 +47,9 @@ void generate(GenerateOptions& options) {
     require(options.seed >= 0, "seed", options.seed, "must not be negative");
     options.sampling.seed = static_cast<std::uint64_t>(options.seed);
     validate(options.sampling);
-    const SavedRun run = load_run(options.checkpoint);
+    SavedRun run = load_run(options.checkpoint);
+    run.config.softmax = "full";  // a sampled one has no logits to draw from, but the same parameters
+    run.config.samples = 0;
     const Vocabulary vocabulary = language_vocabulary(run);
     const bool recurrent = run.config.model == "rnn";
     Network network =

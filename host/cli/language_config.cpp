@@ -60,6 +60,11 @@ std::vector<LayerSpec> layers_of(const TrainConfig& config) {
 
 namespace {
 
+/// Characters and words are numbered by falling count, bytes are not.
+SampledSoftmaxSpec::Proposal proposal_of(const TrainConfig& c) {
+    return c.tokens == "bytes" ? SampledSoftmaxSpec::Proposal::uniform : SampledSoftmaxSpec::Proposal::log_uniform;
+}
+
 NetworkSpec transformer_of(const TrainConfig& c, std::int64_t classes) {
     require(c.window <= c.max_steps, "window", c.window, detail::concat("must be at most max_steps, ", c.max_steps));
     SequenceModelSpec spec{encoder_of(c, classes), SequenceModelSpec::Head::next_token};
@@ -67,6 +72,8 @@ NetworkSpec transformer_of(const TrainConfig& c, std::int64_t classes) {
     spec.outputs = classes;
     spec.dropout = c.output_dropout.value_or(c.dropout);
     spec.tied = c.tied;
+    spec.samples = c.samples;
+    spec.proposal = proposal_of(c);
     return network_spec(spec);
 }
 
@@ -86,6 +93,8 @@ NetworkSpec network_of(const TrainConfig& c, std::int64_t classes) {
     spec.dropout = c.output_dropout.value_or(c.dropout);
     spec.dropout_per_sequence = c.dropout_per_sequence && spec.dropout > 0;
     spec.tied = c.tied;
+    spec.samples = c.samples;
+    spec.proposal = proposal_of(c);
     spec.recurrent_clip = parse_recurrent_clip(c.recurrent_clip);
     spec.precision = Precision::parse(c.dtype);
     return network_spec(spec);

@@ -64,6 +64,10 @@ void validate(const TrainConfig& c) {
     require(c.seed >= 0, "seed", c.seed, "must not be negative");
     require(c.hidden <= 1 << 20, "hidden", c.hidden, "must be at most 1048576");
     require(c.vocabulary != 1, "vocabulary", c.vocabulary, "must be at least 2, or 0 for all");
+    require(c.softmax == "full" || c.softmax == "sampled", "softmax", c.softmax, "must be one of full, sampled");
+    require(c.softmax == "full" || c.task == "lm", "softmax", c.softmax, "is for task lm");
+    require((c.samples >= 1) == (c.softmax == "sampled") && c.samples >= 0, "samples", c.samples,
+            "must be at least 1 where softmax is sampled, else 0");
     require(c.lr >= 0 && std::isfinite(c.lr), "lr", c.lr, "must be 0 or above");
     require(c.clip == "none" || (c.clip_limit > 0 && std::isfinite(c.clip_limit)), "clip_limit", c.clip_limit,
             "must be above 0");

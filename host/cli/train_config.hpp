@@ -29,6 +29,8 @@ struct TrainConfig {
     std::string decoder = "luong", own_words = "drawn";
     double teacher_forcing = 1;
     std::int64_t teacher_forcing_steps = 1000;
+    std::string softmax = "full";
+    std::int64_t samples = 0;
     bool reverse_source = false;
     std::int64_t context = 24, horizon = 12, season = 12;
     double cell_clip = 0;
@@ -119,6 +121,8 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("horizon", c.horizon, yes, "forecast: numbers that are forecast");
     visit("season", c.season, yes, "forecast: after so many the naive forecast repeats the series");
     visit("tied", c.tied, yes, "output weights are the embedding");
+    visit("softmax", c.softmax, no, "lm: full, or sampled: while it trains, over classes that are drawn");
+    visit("samples", c.samples, no, "lm: classes that are drawn for a sampled softmax");
     visit("cell_clip", c.cell_clip, yes, "lstm: limit of |c|; 0 for none");
     visit("dropout", c.dropout, yes, "rate on the embedding, between layers and on the last layer's output");
     visit("input_dropout", c.input_dropout, yes, "rate on the embedding, where it differs");

@@ -87,6 +87,9 @@ public:
     void attention_weights(const AttentionWeights& weights, Stream stream) override;
     void additive_attention_forward(const AdditiveAttention& attention, Stream stream) override;
     void additive_attention_backward(const AdditiveAttention& attention, Stream stream) override;
+    void draw_candidates(const DrawCandidates& draw, Stream stream) override;
+    void candidate_logits(const CandidateLogits& logits, Stream stream) override;
+    void scale_rows(const ScaleRows& scale, Stream stream) override;
     void ctc(const Ctc& loss, Stream stream) override;
     std::int64_t ctc_scratch(DType dtype, std::int64_t steps, std::int64_t batch, std::int64_t classes,
                              std::int64_t target_steps) const override;

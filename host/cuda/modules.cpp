@@ -5,6 +5,7 @@
 #include "cuda/cuda_backend.hpp"
 #include "feed_forward.hpp"
 #include "loop.hpp"
+#include "sampled_softmax.hpp"
 #include "sequence.hpp"
 
 namespace rondo {
@@ -165,6 +166,27 @@ void CudaBackend::additive_attention_forward(const AdditiveAttention& a, Stream 
 void CudaBackend::additive_attention_backward(const AdditiveAttention& a, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     kernels::additive_attention_backward(arrays_of(a), cuda::handle_of(stream));
+}
+
+void CudaBackend::draw_candidates(const DrawCandidates& d, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    // Only addresses of `random` are taken here: it lies on the device.
+    kernels::draw_candidates({d.rows, d.classes, d.samples, d.targets, d.cumulated, &d.random->seed, &d.random->step,
+                              d.ids, d.places, d.log_counts},
+                             cuda::handle_of(stream));
+}
+
+void CudaBackend::candidate_logits(const CandidateLogits& c, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::candidate_logits(
+        {c.dtype, c.rows, c.samples, c.width, c.columns, c.x, c.weight, c.bias, c.ids, c.log_counts, c.logits},
+        cuda::handle_of(stream));
+}
+
+void CudaBackend::scale_rows(const ScaleRows& s, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::scale_rows({s.to_dtype, s.dtype, s.rows, s.cols, s.factors, s.factor_stride, s.from, s.to, s.add},
+                        cuda::handle_of(stream));
 }
 
 std::int64_t CudaBackend::ctc_scratch(DType, std::int64_t steps, std::int64_t batch, std::int64_t,

@@ -134,6 +134,7 @@ void Graph::check_loss(const GraphNode& node) {
     check.is_target = true;
     check.prediction = node.inputs[0];
     check.aligned = node.module->aligned();
+    check.target_classes = node.module->target_classes();
     check.forbidden = node.module->forbidden();
 }
 

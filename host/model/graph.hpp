@@ -38,8 +38,9 @@ struct InputCheck {
     std::int64_t classes = 0;  ///< below this where not 0
     bool is_target = false;    ///< read by a loss: negative ids are left out
     int prediction = -1;       ///< the value a target is compared with
-    // Module::aligned and forbidden of the loss.
+    // Module::aligned, target_classes and forbidden of the loss.
     bool aligned = true;
+    std::int64_t target_classes = 0;
     std::int32_t forbidden = -1;
 };
 

@@ -120,7 +120,10 @@ void Network::Impl::upload_input(std::size_t i, const Sequence& input, Stream st
     require(!input.on_device, name, "on the device", "ids must lie in host memory, where they are checked");
     const bool target = graph.inputs[i].is_target;
     std::int64_t below = graph.inputs[i].classes > 0 ? graph.inputs[i].classes : std::int64_t{1} << 31;
-    if (target) below = current->values[static_cast<std::size_t>(graph.inputs[i].prediction)].info.width();
+    if (target) {
+        below = graph.inputs[i].target_classes;
+        if (below == 0) below = current->values[static_cast<std::size_t>(graph.inputs[i].prediction)].info.width();
+    }
     const auto* from = static_cast<const std::int32_t*>(input.data.data);
     if (ragged) {
         planned.staged.resize(static_cast<std::size_t>(shape.size()));

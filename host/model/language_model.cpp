@@ -12,6 +12,9 @@ const model::Words<RecurrentClip::Kind> kClipKinds{
 
 const model::Words<Biases> kBiases{{Biases::none, "none"}, {Biases::one, "one"}, {Biases::two, "two"}};
 
+const model::Words<SampledSoftmaxSpec::Proposal> kProposals{{SampledSoftmaxSpec::Proposal::log_uniform, "log_uniform"},
+                                                            {SampledSoftmaxSpec::Proposal::uniform, "uniform"}};
+
 /// A layer of LanguageModelSpec::stack; its direction is always forward.
 template <class Fields, class Layer>
 void visit_layer(Fields& f, std::size_t index, Layer& layer) {
@@ -66,6 +69,8 @@ void visit(Fields& f, Spec& s) {
     f("model.tied", s.tied);
     f("model.recurrent_clip", s.recurrent_clip.kind, kClipKinds);
     f("model.recurrent_clip_limit", s.recurrent_clip.limit);
+    f("model.samples", s.samples);
+    f("model.proposal", s.proposal, kProposals);
 }
 
 }  // namespace
@@ -90,8 +95,13 @@ NetworkSpec network_spec(const LanguageModelSpec& spec) {
         network.nodes.push_back({"dropout", DropoutSpec{spec.dropout, spec.dropout_per_sequence}, {top}, {"dropped"}});
         top = "dropped";
     }
-    network.nodes.push_back({"linear", LinearSpec{output, spec.classes}, {top}, {"logits"}});
-    network.nodes.push_back({"loss", CrossEntropySpec{}, {"logits", "targets"}, {}});
+    if (spec.samples != 0) {
+        const SampledSoftmaxSpec sampled{output, spec.classes, spec.samples, true, spec.proposal};
+        network.nodes.push_back({"linear", sampled, {top, "targets"}});
+    } else {
+        network.nodes.push_back({"linear", LinearSpec{output, spec.classes}, {top}, {"logits"}});
+        network.nodes.push_back({"loss", CrossEntropySpec{}, {"logits", "targets"}, {}});
+    }
     if (spec.tied) network.ties = {{"linear.weight", "embedding.weight"}};
     validate(network);
     return network;

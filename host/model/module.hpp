@@ -115,7 +115,7 @@ public:
     virtual ~PlannedModule() = default;
     virtual void forward(Call& call) = 0;
     virtual void backward(Call& call) = 0;
-    /// Only of losses, whose forward and backward do nothing.
+    /// Only of losses, whose forward does nothing, and whose backward makes the gradients of their own parameters alone.
     virtual void loss(Call&, const LossCall&) {}
     /// Copies the carried states as they stood after `step` steps.
     virtual void keep(Call&, std::int64_t /*step*/, std::span<void* const> /*to*/) {}
@@ -148,6 +148,8 @@ public:
     virtual bool differentiable(int /*output*/) const { return true; }
     /// Losses: the targets have the steps of the prediction, and end where its rows end.
     virtual bool aligned() const { return true; }
+    /// Losses: what targets must be below; 0: the width of the prediction.
+    virtual std::int64_t target_classes() const { return 0; }
     /// Losses: the class that no target may name; -1: none.
     virtual std::int32_t forbidden() const { return -1; }
     /// The only output may be written over the only input.
@@ -187,5 +189,6 @@ std::unique_ptr<Module> make_loop(const LoopSpec& spec, const Precision& precisi
 std::unique_ptr<Module> make_ctc(const CtcSpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_cross_entropy(const CrossEntropySpec& spec, const Precision& precision);
 std::unique_ptr<Module> make_squared_error(const SquaredErrorSpec& spec, const Precision& precision);
+std::unique_ptr<Module> make_sampled_softmax(const SampledSoftmaxSpec& spec, const Precision& precision);
 
 }  // namespace rondo::model

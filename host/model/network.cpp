@@ -160,7 +160,8 @@ void Network::Impl::backward_node(std::size_t n, Stream stream) {
     model::Call call = this->call(n, stream);
     current->nodes[n].module->backward(call);
     for (int b : blocks) block_written[static_cast<std::size_t>(b)] = 1;
-    current->add_scratch(graph, n, backend(), stream);
+    // A loss has written the gradients of its inputs before.
+    if (!graph.nodes[n].module->is_loss()) current->add_scratch(graph, n, backend(), stream);
 }
 
 void Network::backward(bool accumulate, Stream stream) {
@@ -171,7 +172,9 @@ void Network::backward(bool accumulate, Stream stream) {
     std::fill(m.block_written.begin(), m.block_written.end(), static_cast<char>(accumulate));
     for (int n : m.current->backward_order) {
         const auto node = static_cast<std::size_t>(n);
-        if (m.current->nodes[node].backward && !m.graph.nodes[node].module->is_loss()) m.backward_node(node, stream);
+        const model::GraphNode& of = m.graph.nodes[node];
+        if (m.current->nodes[node].backward && !(of.module->is_loss() && of.blocks.empty()))
+            m.backward_node(node, stream);
     }
     for (std::size_t b = 0; b < m.graph.blocks.size(); ++b) {
         if (m.block_written[b]) continue;

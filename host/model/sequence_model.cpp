@@ -47,9 +47,16 @@ NetworkSpec network_spec(const SequenceModelSpec& spec) {
     Chain chain(network, "", add_encoder(network, encoder, "", "x"));
     if (spec.head == Head::label || numbers) chain.add("pool", PoolSpec{spec.pool});
     chain.drop("dropout", spec.dropout);
-    network.nodes.push_back({"linear", LinearSpec{encoder.output(), spec.outputs}, {chain.value()}, {"output"}});
+    require(spec.samples == 0 || spec.head == Head::next_token, "samples", spec.samples,
+            "must be 0 where it is not the next token that is asked for");
+    if (spec.samples == 0)
+        network.nodes.push_back({"linear", LinearSpec{encoder.output(), spec.outputs}, {chain.value()}, {"output"}});
     const std::vector<std::string> both{"output", "targets"};
-    if (numbers)
+    if (spec.samples != 0)
+        network.nodes.push_back({"linear",
+                                 SampledSoftmaxSpec{encoder.output(), spec.outputs, spec.samples, true, spec.proposal},
+                                 {chain.value(), "targets"}});
+    else if (numbers)
         network.nodes.push_back({"loss", SquaredErrorSpec{}, both});
     else if (spec.head == Head::ctc)
         network.nodes.push_back({"loss", CtcSpec{}, both});

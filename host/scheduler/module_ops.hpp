@@ -182,6 +182,45 @@ struct Ctc {
     void* scratch = nullptr;  ///< ctc_scratch
 };
 
+/// What a sampled softmax (SampledSoftmaxSpec) looks at: ids[0..rows) the targets, 0 where a row is left out, and
+/// ids[rows..) the samples, rising: the first classes whose `cumulated` is above (j + u_j)/samples, u_j the number of
+/// Philox at the counter (step, j).
+struct DrawCandidates {
+    std::int64_t rows = 0, classes = 0, samples = 0;
+    const std::int32_t* targets = nullptr;  ///< in [rows]; negative: the row is left out
+    const double* cumulated = nullptr;      ///< in [classes]: Q of a class and of all before it; the last is 1
+    const RandomState* random = nullptr;    ///< in
+    std::int32_t* ids = nullptr;            ///< out [rows + samples]
+    std::int32_t* places = nullptr;  ///< out [rows]: `samples`, where CandidateLogits has the target, or negative
+    double* log_counts = nullptr;    ///< out [samples]: log(samples·Q(s))
+};
+
+/// Logits of the samples made into those of a small softmax: logits[r,j] - log_counts[j], -inf where sample j is row r's
+/// target; the target's own, x[r]·weight[r] + bias[r], in column `samples`, and -inf behind it.
+struct CandidateLogits {
+    DType dtype = DType::f32;
+    std::int64_t rows = 0, samples = 0, width = 0;
+    std::int64_t columns = 0;           ///< of logits; above samples
+    const void* x = nullptr;            ///< in [rows, width]
+    const void* weight = nullptr;       ///< in [rows, width]: of the targets
+    const void* bias = nullptr;         ///< in [rows] or null
+    const std::int32_t* ids = nullptr;  ///< as DrawCandidates gives them
+    const double* log_counts = nullptr;
+    void* logits = nullptr;  ///< in, out [rows, columns]
+};
+
+/// to[r,:] = (add ? to[r,:] : 0) + factors[r]·from[r,:], nothing of a row whose factor is 0, whatever it holds.
+struct ScaleRows {
+    DType to_dtype = DType::f32;  ///< dtype, or what it accumulates in
+    DType dtype = DType::f32;     ///< of factors and `from`
+    std::int64_t rows = 0, cols = 0;
+    const void* factors = nullptr;  ///< in, factor_stride apart
+    std::int64_t factor_stride = 1;
+    const void* from = nullptr;  ///< in [rows, cols]; null: ones
+    void* to = nullptr;          ///< [rows, cols]
+    bool add = false;
+};
+
 class ModuleOps {
 public:
     virtual ~ModuleOps() = default;
@@ -211,6 +250,9 @@ public:
     virtual void attention_weights(const AttentionWeights& weights, Stream stream) = 0;
     virtual void additive_attention_forward(const AdditiveAttention& attention, Stream stream) = 0;
     virtual void additive_attention_backward(const AdditiveAttention& attention, Stream stream) = 0;
+    virtual void draw_candidates(const DrawCandidates& draw, Stream stream) = 0;
+    virtual void candidate_logits(const CandidateLogits& logits, Stream stream) = 0;
+    virtual void scale_rows(const ScaleRows& scale, Stream stream) = 0;
     virtual void ctc(const Ctc& loss, Stream stream) = 0;
     /// Bytes of Ctc::scratch.
     virtual std::int64_t ctc_scratch(DType dtype, std::int64_t steps, std::int64_t batch, std::int64_t classes,

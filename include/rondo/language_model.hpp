@@ -25,6 +25,8 @@ struct LanguageModelSpec {
     bool tied = false;  ///< linear.weight is embedding.weight; needs equal widths
     RecurrentClip recurrent_clip{};
     Precision precision = Precision::f32();
+    std::int64_t samples = 0;  ///< not 0: linear and its loss are a SampledSoftmaxSpec, and there are no logits
+    SampledSoftmaxSpec::Proposal proposal = SampledSoftmaxSpec::Proposal::log_uniform;
     friend bool operator==(const LanguageModelSpec&, const LanguageModelSpec&) = default;
 };
 

@@ -26,6 +26,7 @@
 ///     CrossEntropySpec  logits [...,classes], targets i32 [...]         a loss
 ///     SquaredErrorSpec  prediction [...,width], target [...,width]      a loss
 ///     CtcSpec         logits [T,B,classes], targets i32 [U,B]           a loss
+///     SampledSoftmaxSpec  x [...,input], targets i32 [...]              a loss      weight [classes,input], bias
 ///
 /// States of a stack that are not given as inputs are carried: from a NetworkState, or zero; so is what an attention
 /// remembers of the steps before (AttentionSpec::memory, PositionSpec::carried). A tensor's full name is
@@ -152,6 +153,25 @@ struct SquaredErrorSpec {
     friend bool operator==(const SquaredErrorSpec&, const SquaredErrorSpec&) = default;
 };
 
+/// An output layer and its loss, L = -Σ log softmax(x·weightᵀ + bias)[target], which in training is estimated from
+/// `samples` classes s that all rows share. Of a row with the logits z and the target t:
+///     L = log(e^z[t] + Σ_j [s_j ≠ t]·e^z[s_j] / (samples·Q(s_j))) - z[t]
+/// The sum's expectation is that of the classes other than t (importance sampling: Bengio and Senécal 2008; one set of
+/// samples a batch: Jean et al. 2015). s_j is drawn from the j-th of `samples` equal parts of Q, so that a class comes
+/// samples·Q times, up to one; uniform with as many samples as classes is the softmax itself. In inference all classes
+/// count. Its parameters are those of a LinearSpec of the same name, and a network with that and a CrossEntropySpec in
+/// its place takes them.
+struct SampledSoftmaxSpec {
+    enum class Proposal {
+        log_uniform,  ///< Q(c) = log((c + 2)/(c + 1)) / log(classes + 1): words, the most frequent first (Zipf's law)
+        uniform,
+    };
+    std::int64_t input = 0, classes = 0, samples = 0;
+    bool bias = true;
+    Proposal proposal = Proposal::log_uniform;
+    friend bool operator==(const SampledSoftmaxSpec&, const SampledSoftmaxSpec&) = default;
+};
+
 /// One id a row, drawn from softmax(logits / temperature) among the top_k largest (0: all), from Philox; top_k = 1 is the
 /// largest, and draws nothing. No gradient flows back. -1 where a logit is NaN.
 struct SampleSpec {
@@ -205,7 +225,7 @@ struct LoopSpec {
 using ModuleSpec =
     std::variant<EmbeddingSpec, StackSpec, LinearSpec, DropoutSpec, AddSpec, ActivationSpec, LayerNormSpec,
                  PositionSpec, ConcatSpec, RepeatSpec, PoolSpec, AttentionSpec, SampleSpec, SelectSpec, LoopSpec,
-                 CrossEntropySpec, SquaredErrorSpec, CtcSpec>;
+                 CrossEntropySpec, SquaredErrorSpec, CtcSpec, SampledSoftmaxSpec>;
 
 struct Node {
     std::string name;
@@ -345,7 +365,7 @@ public:
     /// The inputs of the next forward, as NetworkSpec::inputs; ids are checked against the classes of their readers.
     /// Throws Error on shapes that do not fit.
     void feed(std::span<const Sequence> inputs, Mode mode, Stream stream);
-    /// What dropout draws from: (seed, step); set a new step before every training forward.
+    /// What dropout and samples are drawn from: (seed, step); set a new step before every training forward.
     void set_random(RandomState random, Stream stream);
     /// How the next loss is reduced: over the steps from `begin`. After feed.
     void set_loss(Reduction reduction, std::int64_t begin, Stream stream);

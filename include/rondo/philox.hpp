@@ -55,6 +55,13 @@ RONDO_HD double philox_uniform(std::uint32_t low, std::uint32_t high) {
     return static_cast<double>((low | std::uint64_t{high} << 32) >> 11) * 0x1p-53;
 }
 
+/// A number of [j/n, (j + 1)/n), the j-th of n equal parts of [0, 1): the same on every device, since it is not rounded
+/// but once, and 32 bits keep it off the part's end as long as n is below 2^20.
+RONDO_HD double stratified_uniform(std::uint64_t seed, std::uint64_t step, std::int64_t j, std::int64_t n) {
+    const Philox4 drawn = philox4x32(philox_counter(static_cast<std::uint64_t>(j), step), philox_key(seed));
+    return (static_cast<double>(j) + static_cast<double>(drawn.word[0]) * 0x1p-32) / static_cast<double>(n);
+}
+
 /// Which elements dropout keeps. Element e draws word e % 4 of counter (e / 4, step) under the key of (seed, site).
 struct DropoutMask {
     PhiloxKey key;

@@ -59,6 +59,9 @@ struct SequenceModelSpec {
     PoolSpec::Kind pool = PoolSpec::Kind::last;  ///< label, numbers: of the encoder's output
     double dropout = 0;                          ///< before the output layer
     bool tied = false;                           ///< next_token: linear.weight is embedding.weight
+    /// next_token, not 0: linear and its loss are a SampledSoftmaxSpec, and there is no output.
+    std::int64_t samples = 0;
+    SampledSoftmaxSpec::Proposal proposal = SampledSoftmaxSpec::Proposal::log_uniform;
     friend bool operator==(const SequenceModelSpec&, const SequenceModelSpec&) = default;
 };
 

@@ -77,6 +77,9 @@ TEST_F(TrainRefuses, FlagsThatAreNotAllowed) {
     expect_flags_refused({"--schedule", "never"}, "never: must be one of");
     expect_flags_refused({"--clip", "hard"}, "hard: must be one of");
     expect_flags_refused({"--clip-limit", "0"}, "limit = 0: must be");
+    expect_flags_refused({"--softmax", "half"}, "softmax = half: must be one of");
+    expect_flags_refused({"--softmax", "sampled"}, "samples = 0: must be at least 1");
+    expect_flags_refused({"--samples", "8"}, "samples = 8: must be");
     expect_flags_refused({"--init", "zero"}, "init = zero: must be one of");
     expect_flags_refused({"--biases", "three"}, "biases = three: must be one of");
     expect_flags_refused({"--tokens", "syllables"}, "syllables: must be");

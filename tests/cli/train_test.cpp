@@ -286,6 +286,7 @@ TEST_F(Train, EveryKindOfTokenAndStack) {
           R"([{"cell": "gru", "hidden": 24}, {"hidden": 20, "projection": 10, "dropout": 0.1}, {"cell": "rnn_tanh"}])"}},
         {"tied",
          {"--tied", "--embedding", "32", "--recurrent-clip", "value:1", "--clip", "value", "--clip-limit", "0.5"}},
+        {"sampled", {"--softmax", "sampled", "--samples", "6", "--tied", "--embedding", "32"}},
         {"tbptt", {"--window", "8", "--history", "24", "--schedule", "cosine", "--warmup", "3", "--forget-bias", "1"}},
         {"peepholes",
          {"--peepholes", "--coupled", "--biases", "one", "--cell-clip", "3", "--optimizer", "adamw", "--weight-decay",

@@ -154,6 +154,89 @@ TEST_F(CudaModulesGpu, AdvancesRowsThatHaveRoom) {
     EXPECT_TRUE(b.intact());
 }
 
+/// The same classes on both devices, whatever the type; then what is made of their logits.
+TEST_F(CudaModulesGpu, SampledSoftmax) {
+    struct Extents {
+        std::int64_t rows, classes, samples, width;
+    };
+    Random random(27);
+    for (const DType type : kTypes)
+        for (const Extents& e : {Extents{1, 2, 1, 1}, Extents{7, 9, 40, 3}, Extents{130, 5000, 33, 40}})
+            for (const bool bias : {false, true}) {
+                std::vector<double> cumulated;
+                for (std::int64_t c = 1; c <= e.classes; ++c)
+                    cumulated.push_back(std::log1p(static_cast<double>(c)) /
+                                        std::log1p(static_cast<double>(e.classes)));
+                cumulated.back() = 1;
+                std::vector<std::int32_t> targets;
+                for (std::int64_t r = 0; r < e.rows; ++r)
+                    targets.push_back(r % 5 == 4 ? -1 : static_cast<std::int32_t>(random.below(e.classes)));
+                const std::int64_t columns = e.samples + 3;
+                const Tensor x = rounded(type, random.uniforms(e.rows * e.width)),
+                             weight = rounded(type, random.uniforms(e.rows * e.width)),
+                             b_of = rounded(type, random.uniforms(e.rows)),
+                             logits = rounded(type, random.uniforms(e.rows * columns));
+                std::vector<std::byte> drawn[2][2];
+                int device = 0;
+                compare(type, 8, "sampled softmax", [&](Bench& b) {
+                    const std::int64_t state[2]{5, 3};
+                    DrawCandidates d{.rows = e.rows, .classes = e.classes, .samples = e.samples};
+                    d.targets = b.ids(targets);
+                    d.cumulated = static_cast<double*>(b.put_as(DType::f64, cumulated));
+                    void* const seed = b.make_as(DType::i64, 2);
+                    b.backend().upload(seed, state, sizeof state, kStream);
+                    d.random = static_cast<const RandomState*>(seed);
+                    d.ids = b.ids(std::vector<std::int32_t>(static_cast<std::size_t>(e.rows + e.samples), -7));
+                    d.places = b.ids(std::vector<std::int32_t>(static_cast<std::size_t>(e.rows), -7));
+                    d.log_counts = static_cast<double*>(b.make_as(DType::f64, e.samples));
+                    b.backend().draw_candidates(d, kStream);
+                    drawn[device][0] = b.bytes(d.ids);
+                    drawn[device++][1] = b.bytes(d.places);
+                    CandidateLogits c{.dtype = b.type, .rows = e.rows, .samples = e.samples, .width = e.width};
+                    c.columns = columns;
+                    c.x = b.put(x);
+                    c.weight = b.put(weight);
+                    c.bias = bias ? b.put(b_of) : nullptr;
+                    c.ids = d.ids;
+                    c.log_counts = d.log_counts;
+                    c.logits = b.put(logits, Alignment::element);
+                    b.backend().candidate_logits(c, kStream);
+                    Tensor made = b.get(c.logits);
+                    for (double& v : made)
+                        if (std::isinf(v)) v = v < 0 ? -100 : kNan;
+                    return std::vector<Tensor>{made, b.get(d.log_counts)};
+                });
+                EXPECT_EQ(drawn[0][0], drawn[1][0]);
+                EXPECT_EQ(drawn[0][1], drawn[1][1]);
+            }
+}
+
+TEST_F(CudaModulesGpu, ScalesRows) {
+    Random random(28);
+    for (const DType type : kTypes)
+        for (const std::int64_t cols : {1, 9})
+            for (const bool add : {false, true})
+                for (const bool ones : {false, true})
+                    for (const bool to_sums : {false, true}) {
+                        Tensor factors = rounded(type, random.uniforms(5 * 3)),
+                               from = rounded(type, random.uniforms(5 * cols));
+                        factors[6] = 0;
+                        std::fill_n(from.begin() + 2 * cols, cols, kNan);
+                        const Tensor to = rounded(type, random.uniforms(5 * cols));
+                        compare(type, 4, "scaled rows", [&](Bench& b) {
+                            ScaleRows s{.to_dtype = to_sums ? b.sum_type : b.type, .dtype = b.type, .rows = 5};
+                            s.cols = cols;
+                            s.factors = b.put(factors);
+                            s.factor_stride = 3;
+                            s.from = ones ? nullptr : b.put(from);
+                            s.to = add ? b.put_as(s.to_dtype, to) : b.make_as(s.to_dtype, 5 * cols);
+                            s.add = add;
+                            b.backend().scale_rows(s, kStream);
+                            return std::vector<Tensor>{b.get(s.to)};
+                        });
+                    }
+}
+
 TEST_F(CudaModulesGpu, SumsRows) {
     struct Sums {
         std::int64_t groups, group_step, items, item_step;

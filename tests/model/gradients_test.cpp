@@ -85,6 +85,117 @@ TEST(Gradients, TiedParametersTakeBothUses) {
     check_parameter_gradients(network, tokens(4, 3), Reduction::mean);
 }
 
+NetworkSpec large_vocabulary(const SampledSoftmaxSpec* sampled, bool tied) {
+    NetworkSpec spec;
+    spec.inputs = {{"tokens"}, {"targets"}};
+    spec.nodes = {{"embedding", EmbeddingSpec{30, 5}, {"tokens"}, {"x"}},
+                  {"rnn", stack(5, {{.cell = "gru", .hidden = 5}}), {"x"}, {"y"}}};
+    if (sampled) {
+        spec.nodes.push_back({"linear", *sampled, {"y", "targets"}});
+    } else {
+        spec.nodes.push_back({"linear", LinearSpec{5, 30}, {"y"}, {"logits"}});
+        spec.nodes.push_back({"loss", CrossEntropySpec{}, {"logits", "targets"}});
+    }
+    if (tied) spec.ties = {{"linear.weight", "embedding.weight"}};
+    return spec;
+}
+
+Feed words(std::int64_t steps, std::int64_t batch, std::vector<std::int64_t> lengths = {}) {
+    Feed feed;
+    feed.ids({steps, batch}, random_ids(1, steps * batch, 30), lengths)
+        .ids({steps, batch}, random_ids(2, steps * batch, 30), lengths);
+    feed.ids_of(1)[1] = -1;
+    return feed;
+}
+
+using Proposal = SampledSoftmaxSpec::Proposal;
+
+TEST(Gradients, SampledSoftmaxWithItsDrawHeld) {
+    for (const Proposal proposal : {Proposal::log_uniform, Proposal::uniform})
+        for (const bool tied : {false, true})
+            for (const std::int64_t samples : {1, 7, 16}) {
+                const SampledSoftmaxSpec sampled{5, 30, samples, !tied, proposal};
+                Network network = make(large_vocabulary(&sampled, tied), 0.8);
+                check_parameter_gradients(network, words(5, 3, {5, 0, 3}), Reduction::mean);
+                check_parameter_gradients(network, words(5, 3), Reduction::sum, 3);
+            }
+}
+
+/// As many samples as classes, uniform, are every class once; and inference looks at all of them whatever was sampled.
+TEST(Gradients, SampledSoftmaxOfAllClassesIsTheSoftmax) {
+    for (const bool tied : {false, true}) {
+        const SampledSoftmaxSpec all{5, 30, 30, true, Proposal::uniform}, few{5, 30, 4};
+        Network full = make(large_vocabulary(nullptr, tied), 0.8), sampled = make(large_vocabulary(&all, tied), 0.8),
+                rough = make(large_vocabulary(&few, tied), 0.8);
+        const Feed feed = words(5, 3, {5, 2, 3});
+        EXPECT_NEAR(loss_of(sampled, feed, Reduction::mean), loss_of(full, feed, Reduction::mean), 1e-13);
+        full.backward(false, kStream);
+        sampled.backward(false, kStream);
+        const auto expected = full.read_gradients(kStream), found = sampled.read_gradients(kStream);
+        ASSERT_EQ(expected.size(), found.size());
+        for (std::size_t p = 0; p < expected.size(); ++p) {
+            EXPECT_EQ(expected[p].name, found[p].name);
+            for (std::int64_t i = 0; i < expected[p].shape.size(); ++i)
+                ASSERT_NEAR(found[p].at(i), expected[p].at(i), 1e-13) << expected[p].name << " " << i;
+        }
+        for (Network* network : {&full, &sampled, &rough}) {
+            network->forward(feed.inputs(), Mode::inference, nullptr, kStream);
+            network->loss(Reduction::sum, 2, kStream);
+        }
+        const LossValue loss = full.read_loss(kStream);
+        EXPECT_EQ(rough.read_loss(kStream).sum, sampled.read_loss(kStream).sum);
+        EXPECT_NEAR(rough.read_loss(kStream).sum, loss.sum, 1e-12);
+        EXPECT_EQ(rough.read_loss(kStream).counted, loss.counted);
+    }
+}
+
+TEST(Gradients, SampledSoftmaxIsTheSoftmaxOnAverage) {
+    for (const Proposal proposal : {Proposal::log_uniform, Proposal::uniform}) {
+        const SampledSoftmaxSpec sampled{5, 30, 20, true, proposal};
+        Network full = make(large_vocabulary(nullptr, true)), network = make(large_vocabulary(&sampled, true));
+        const Feed feed = words(4, 3);
+        const double expected_loss = loss_of(full, feed, Reduction::mean);
+        full.backward(false, kStream);
+        const auto expected = full.read_gradients(kStream);
+        constexpr int kDraws = 1000;
+        double loss = 0;
+        std::vector<HostTensor> first;
+        for (int draw = 0; draw < kDraws; ++draw) {
+            network.set_random({5, static_cast<std::uint64_t>(draw)}, kStream);
+            loss += loss_of(network, feed, Reduction::mean) / kDraws;
+            network.backward(draw > 0, kStream);
+            if (draw == 0) first = network.read_gradients(kStream);
+        }
+        EXPECT_NEAR(loss, expected_loss, 0.01 * expected_loss);
+        const auto sums = network.read_gradients(kStream);
+        for (std::size_t p = 0; p < expected.size(); ++p) {
+            const double largest = largest_gradient(expected, expected[p].name);
+            for (std::int64_t i = 0; i < expected[p].shape.size(); ++i)
+                ASSERT_NEAR(sums[p].at(i) / kDraws, expected[p].at(i), 0.05 * largest) << expected[p].name << " " << i;
+        }
+        network.set_random({5, 0}, kStream);
+        loss_of(network, feed, Reduction::mean);
+        network.backward(false, kStream);
+        const auto again = network.read_gradients(kStream);
+        for (std::size_t p = 0; p < first.size(); ++p) EXPECT_EQ(again[p].data, first[p].data);
+        EXPECT_NE(sums[0].data, first[0].data);
+    }
+}
+
+TEST(Gradients, SampledSoftmaxRefusesWhatDoesNotFit) {
+    for (const SampledSoftmaxSpec& wrong :
+         {SampledSoftmaxSpec{5, 30, 0}, SampledSoftmaxSpec{5, 1, 1}, SampledSoftmaxSpec{0, 30, 1}})
+        EXPECT_THROW(make(large_vocabulary(&wrong, false)), Error);
+    const SampledSoftmaxSpec narrow{4, 30, 3}, few{5, 29, 3};
+    EXPECT_THROW(
+        loss_of(*std::make_unique<Network>(make(large_vocabulary(&narrow, false))), words(2, 2), Reduction::sum),
+        Error);
+    Feed feed = words(2, 2);
+    feed.ids_of(1)[0] = 29;
+    Network network = make(large_vocabulary(&few, false));
+    EXPECT_THROW(loss_of(network, feed, Reduction::sum), Error);
+}
+
 TEST(Gradients, TiesFindTheirOwner) {
     NetworkSpec spec;
     spec.inputs = {{"x", DType::f64, 3}, {"target", DType::f64, 3}};

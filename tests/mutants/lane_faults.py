@@ -20,6 +20,7 @@ MASK, DROP, COLUMNS, BIAS = (f"kernels/{n}.cu" for n in ("mask_rows", "dropout",
 CAST, ADD, SQUARES, ERROR = (f"kernels/{n}.cu" for n in ("cast", "add", "sum_of_squares", "squared_error"))
 UPDATE, ENTROPY, EMBEDDING = (f"kernels/{n}.cu" for n in ("update", "cross_entropy", "embedding"))
 SAMPLE, LARGEST, ZERO = (f"kernels/{n}.cu" for n in ("sample", "largest", "zero_unless_finite"))
+DRAW, CANDIDATES, SCALE = (f"kernels/{n}.cu" for n in ("draw_candidates", "candidate_logits", "scale_rows"))
 LENGTHS, COPY, ADVANCE = (f"kernels/{n}.cu" for n in ("check_lengths", "copy_rows", "advance"))
 MAP, SUM_ROWS, POOL, ACTIVATION = (f"kernels/{n}.cu" for n in ("map_rows", "sum_rows", "pool", "activation"))
 NORM, NORM_PARAMETERS = "kernels/layer_norm.cu", "kernels/layer_norm_parameters.cu"
@@ -124,6 +125,15 @@ FAULTS = [
     ("copy rows: always the first steps", COPY, "((begin + step.row) * a.batch", "(step.row * a.batch", None),
     ("copy rows: past a length", COPY, "if (!takes(a.lengths, row, step.row)) continue;", "", None),
     ("copy rows: lengths of the row that is written", COPY, "takes(a.lengths, row, step.row)", "takes(a.lengths, step.column, step.row)", None),
+    ("candidates: classes at a bound belong to the part before", DRAW, "a.cumulated[middle] > at", "a.cumulated[middle] >= at - 1e-3", None),
+    ("candidates: rows left out have a target", DRAW, "target < 0 ? -1 : static_cast", "static_cast", None),
+    ("candidates: Q of all classes before", DRAW, "(low == 0 ? 0 : a.cumulated[low - 1])", "0", None),
+    ("candidates: the target counts twice", CANDIDATES, "j < a.samples && a.ids[a.rows + j] != target", "j < a.samples", None),
+    ("candidates: not corrected", CANDIDATES, " - static_cast<C>(a.log_counts[j])", "", None),
+    ("candidates: bias of the target forgotten", CANDIDATES, "if (a.bias != nullptr)", "if (false)", None),
+    ("scale rows: 0 times NaN", SCALE, "if (factor != Compute<S>(0))", "", None),
+    ("scale rows: overwrites", SCALE, "a.add ? to_compute(*to) : Compute<T>(0)", "Compute<T>(0)", None),
+    ("scale rows: factors side by side", SCALE, "place_of(i, a.cols).row * a.factor_stride", "place_of(i, a.cols).row", None),
     ("advance: one step too many", ADVANCE, "before <= a.most - steps", "before <= a.most - steps + 1", None),
     ("advance: the first thread's find is told", ADVANCE, "first = -device::block_max<kThreads>(-first);", "static_cast<void>(device::block_max<kThreads>(-first));", None),
     ("sum rows: items beside each other", SUM_ROWS, "from + item * a.item_step * a.from_stride", "from + item * a.from_stride", None),

@@ -1,31 +1,8 @@
 /// Softmax cross-entropy and squared error. Both take the rows from step `begin` on; time-major rows are contiguous.
-#include "model/module.hpp"
+#include "model/loss_rows.hpp"
 
 namespace rondo::model {
 namespace {
-
-/// The first row that counts. Rows before it get a gradient of zero.
-std::int64_t first_row(const Call& call, const LossCall& loss) {
-    const ValueInfo& prediction = *call.inputs[0].info;
-    if (loss.begin < 0 || loss.begin >= prediction.steps())
-        refuse("begin", loss.begin, detail::concat("must be in [0, ", prediction.steps(), ")"));
-    const std::int64_t row = loss.begin * prediction.batch();
-    if (loss.differentiate && row > 0)
-        call.backend.zero(call.inputs[0].gradient,
-                          static_cast<std::size_t>(row * prediction.width() * size_of(prediction.dtype)), call.stream);
-    return row;
-}
-
-void* at_row(void* base, const ValueInfo& value, std::int64_t row) {
-    return static_cast<std::byte*>(base) + row * value.width() * size_of(value.dtype);
-}
-
-/// The target has the prediction's leading extents.
-Shape without_last(const Shape& shape) {
-    Shape rows;
-    for (int i = 0; i + 1 < shape.rank(); ++i) rows.append(shape[i]);
-    return rows;
-}
 
 class PlannedCrossEntropy final : public PlannedModule {
 public:

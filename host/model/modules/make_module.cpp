@@ -24,6 +24,7 @@ struct Maker {
     std::unique_ptr<Module> operator()(const CtcSpec& s) const { return make_ctc(s, precision); }
     std::unique_ptr<Module> operator()(const CrossEntropySpec& s) const { return make_cross_entropy(s, precision); }
     std::unique_ptr<Module> operator()(const SquaredErrorSpec& s) const { return make_squared_error(s, precision); }
+    std::unique_ptr<Module> operator()(const SampledSoftmaxSpec& s) const { return make_sampled_softmax(s, precision); }
 };
 
 }  // namespace
