@@ -21,6 +21,19 @@ protected:
         EXPECT_EQ(finished.exit_code, 0) << args[0] << ": " << finished.err;
         return finished;
     }
+    /// The loss column of a run's log.csv.
+    std::vector<double> losses(const std::string& run) const {
+        std::istringstream lines(read_text(folder.file(run + "/log.csv")));
+        std::vector<double> values;
+        std::string line, cell;
+        std::getline(lines, line);
+        while (std::getline(lines, line)) {
+            std::istringstream cells(line);
+            for (int i = 0; i < 5; ++i) std::getline(cells, cell, ',');
+            values.push_back(std::stod(cell));
+        }
+        return values;
+    }
     TemporaryFolder folder;
 };
 
@@ -55,19 +68,6 @@ protected:
                                          "0.1"};
         args.insert(args.end(), more.begin(), more.end());
         rondo(args);
-    }
-    /// The loss column of log.csv.
-    std::vector<double> losses(const std::string& out) const {
-        std::istringstream lines(read_text(folder.file(out + "/log.csv")));
-        std::vector<double> values;
-        std::string line, cell;
-        std::getline(lines, line);
-        while (std::getline(lines, line)) {
-            std::istringstream cells(line);
-            for (int i = 0; i < 5; ++i) std::getline(cells, cell, ',');
-            values.push_back(std::stod(cell));
-        }
-        return values;
     }
 };
 
@@ -146,6 +146,76 @@ TEST_F(EmulatedProgram, RunsAStackInEveryType) {
             for (std::size_t i = 0; i < y.size(); ++i)
                 ASSERT_NEAR(x[i], y[i], a.tolerance * (1 + std::abs(y[i]))) << a.dtype << " " << tensor.name;
         }
+    }
+}
+
+/// The other tasks: modules around the stacks, batches of many lengths. What is said of an input is the same, too.
+TEST_F(EmulatedProgram, TrainsEveryTaskAsOnTheCpu) {
+    struct Task {
+        std::string task, data, input, command;
+        std::vector<std::string> options;
+    };
+    const std::string words =
+                          "warm\ta red but orange\ncold\tof blue\nwarm\tthe orange of red\ncold\ta green blue but\n",
+                      digits = "123\t321\n40\t04\n2314\t4132\n04\t40\n", heard = "aa_b\tab\nb__a_a\tbaa\ncc_a\tca\n";
+    const std::vector<Task> tasks = {
+        {"classify", words, "a blue\nred orange but\n", "predict", {"--tokens", "words", "--bidirectional"}},
+        {"classify", words, "a blue\nred\n", "predict", {"--model", "transformer", "--heads", "2"}},
+        {"tag", "a\tb\nb\tend\n\nc\ta\na\tend\n\n", "a c\n", "predict", {"--bidirectional"}},
+        {"seq2seq",
+         digits,
+         "12\n3\n",
+         "translate",
+         {"--bidirectional", "--attention", "additive", "--max-length", "6"}},
+        {"seq2seq", digits, "12\n3\n", "translate", {"--model", "transformer", "--heads", "2", "--max-length", "6"}},
+        {"ctc", heard, "aa_c\n", "predict", {"--bidirectional"}},
+        {"forecast", "10\n12\n15\n11\n9\n7\n8\n", "", "", {"--context", "8", "--horizon", "2"}},
+    };
+    for (const Task& task : tasks) {
+        std::string data;
+        for (int i = 0; i < 6; ++i) data += task.data;
+        write_text(folder.file("data"), data);
+        write_text(folder.file("input"), task.input);
+        for (const std::string device : {"cpu", "cuda"}) {
+            std::vector<std::string> args = {"train",
+                                             "--task",
+                                             task.task,
+                                             "--train",
+                                             folder.file("data"),
+                                             "--out",
+                                             folder.file(device),
+                                             "--device",
+                                             device,
+                                             "--hidden",
+                                             "8",
+                                             "--layers",
+                                             "1",
+                                             "--batch",
+                                             "4",
+                                             "--steps",
+                                             "12",
+                                             "--log-every",
+                                             "1",
+                                             "--lr",
+                                             "0.02",
+                                             "--dropout",
+                                             "0.1",
+                                             "--overwrite"};
+            args.insert(args.end(), task.options.begin(), task.options.end());
+            rondo(args);
+        }
+        const std::vector<double> cpu = losses("cpu"), cuda = losses("cuda");
+        ASSERT_EQ(cpu.size(), 12u) << task.task;
+        ASSERT_EQ(cuda.size(), 12u) << task.task;
+        for (std::size_t i = 0; i < cpu.size(); ++i)
+            EXPECT_NEAR(cuda[i], cpu[i], 2e-4 * cpu[i]) << task.task << " " << i;
+        if (task.command.empty()) continue;
+        const auto answers = [&](const std::string& device) {
+            return rondo({task.command, "--checkpoint", folder.file("cuda"), "--input", folder.file("input"),
+                          "--device", device})
+                .out;
+        };
+        EXPECT_EQ(answers("cuda"), answers("cpu")) << task.task;
     }
 }
 
