@@ -22,11 +22,13 @@ UPDATE, ENTROPY, EMBEDDING = (f"kernels/{n}.cu" for n in ("update", "cross_entro
 SAMPLE, LARGEST, ZERO = (f"kernels/{n}.cu" for n in ("sample", "largest", "zero_unless_finite"))
 DRAW, CANDIDATES, SCALE = (f"kernels/{n}.cu" for n in ("draw_candidates", "candidate_logits", "scale_rows"))
 LENGTHS, COPY, ADVANCE = (f"kernels/{n}.cu" for n in ("check_lengths", "copy_rows", "advance"))
+PARTS = "kernels/loop.cu"
 MAP, SUM_ROWS, POOL, ACTIVATION = (f"kernels/{n}.cu" for n in ("map_rows", "sum_rows", "pool", "activation"))
 NORM, NORM_PARAMETERS = "kernels/layer_norm.cu", "kernels/layer_norm_parameters.cu"
 ATTENTION, QUERIES, KEYS = (f"kernels/attention/{n}.cu" for n in ("forward", "backward_queries", "backward_keys"))
 TILES, FRAGMENTS = "kernels/attention/tiles.cuh", "kernels/attention/fragments.cuh"
 A = [ATTENTION, QUERIES, KEYS]
+WEIGHTS, MODULES = "kernels/attention/weights.cu", "host/cuda/modules.cpp"
 ADDITIVE, CTC = "kernels/additive_attention.cu", "kernels/ctc.cu"
 STAGING, ORDER = "host/cuda/staging.cpp", "host/cuda/order.cpp"
 OPTIMIZER, TRAINER = "host/train/optimizer.cpp", "host/train/trainer.cpp"
@@ -143,6 +145,9 @@ FAULTS = [
     ("layer norm: variance around 0", NORM, "(v - mean) * (v - mean)", "v * v", None),
     ("layer norm: mean of the gradient forgotten", NORM, "(g[j] - mean_g - z[j] * mean_gz)", "(g[j] - z[j] * mean_gz)", None),
     ("layer norm: the last share's rows are read past", NORM_PARAMETERS, "begin + rows_of_share < a.rows ? begin + rows_of_share : a.rows", "begin + rows_of_share", None),
+    ("step by step: rows go on past their length", PARTS, "takes(lengths, at.column, at.row) ? 1 : 0", "1", None),
+    ("step by step: every step draws the same numbers", PARTS, "philox_subseed(*seed, static_cast<std::uint64_t>(i))", "philox_subseed(*seed, 0)", None),
+    ("step by step: own words where the target's are wanted", PARTS, "which[i] != 0 ? a[i] :", "which[i] == 0 ? a[i] :", None),
     ("attention: sum not rescaled", ATTENTION, "sum[half] *= shrink;", "", None),
     ("attention: output not rescaled", ATTENTION, "out[i / 2][2 * half + i % 2] *= shrink;", "out[i / 2][2 * half + i % 2] *= C(1);", None),
     ("attention: tiles overwritten while they are read", ATTENTION, "__syncthreads();  // the tiles before have been read", "", None),
@@ -156,14 +161,19 @@ FAULTS = [
     ("attention: a causal tile skipped too early", KEYS, "t + kStep<S> <= part.warp_begin)", "t + kStep<S> <= part.warp_begin + kRowsOfWarp)", None),
     ("attention: queries past their length", KEYS, "t + at < part.queries && row <", "row <", None),
     ("attention: a causal tile begins a step late", KEYS, "part.begin / kStep<S> * kStep<S>", "(part.begin + kStep<S>) / kStep<S> * kStep<S>", None),
+    ("attention: weights summed over the heads", WEIGHTS, "- log_sum) / static_cast<C>(a.heads)", "- log_sum)", None),
+    ("attention: weights of queries past their length", WEIGHTS, "if (t >= queries || key >= keys ||", "if (key >= keys ||", None),
     ("additive attention: mean forgotten", ADDITIVE, "w[s] * (d[s] - mean)", "w[s] * d[s]", None),
     ("additive attention: scores read before they are there", ADDITIVE, "to[s] = sum;\n    }\n    __syncthreads();", "to[s] = sum;\n    }", None),
     ("additive attention: one row of the vector's share", ADDITIVE, "for (int i = 1; i < kShareRows; ++i) sum", "for (int i = 1; i < kShareRows - 1; ++i) sum", None),
+    ("additive attention: weights read before they are divided", ADDITIVE, "w[s] / sum : C(0);\n    __syncthreads();", "w[s] / sum : C(0);", None),
     ("CTC: no blank between equal labels", CTC, " && ctc_label(a, b, state / 2) != ctc_label(a, b, state / 2 - 1)", "", None),
     ("CTC: equal labels counted once", CTC, "v = scratch.next[b * a.target_steps + v]", "v = labels", None),
     ("CTC: steps overtake each other", CTC, "row.reached(t, s) + row.emitted(t, s);\n        __syncthreads();", "row.reached(t, s) + row.emitted(t, s);", None),
     ("CTC: posteriors over the last step while it is read", CTC, "__syncthreads();  // the last step has been read", "", None),
     ("CTC: no gradient of padding", CTC, "const bool valid = t < ctc_steps(a, b);", "const bool valid = t < ctc_steps(a, b);\n    if (!valid) return;", None),
+    ("modules: the norm's gradient lands on dy first", MODULES, "    // First, since dx may lie where dy does.\n", "    if (n.dx) kernels::layer_norm_backward(arrays_of(n), memory.stream);\n", None),
+    ("modules: deltas on the default stream", MODULES, "kernels::attention_deltas(arrays, cuda::handle_of(stream));", "kernels::attention_deltas(arrays, nullptr);", None),
 
     # The host's part.
     ("matmul: operands not exchanged", MATMUL, "CUBLASLT_MATMUL_DESC_TRANSA, shape.b_transposed", "CUBLASLT_MATMUL_DESC_TRANSA, shape.a_transposed", None),

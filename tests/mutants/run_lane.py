@@ -20,16 +20,32 @@ SOURCES = ["kernels/*.cu", "kernels/attention/*.cu", "kernels/pointwise/*.cu", "
            "host/train/*.cpp", "tests/support/[!f]*.cpp", "tests/cuda/*.cpp", "tests/lane/emulator/*.cpp",
            "tests/lane/standin/*.cpp", "tests/lane/engine/*.cpp", "tests/lane/support/main.cpp"]
 FLAGS = ["-fno-strict-aliasing", "-DRONDO_HAVE_CUDA=1", "-Iinclude", "-Ihost", "-Ikernels", "-Itests"]
-# What is quick comes first; then every cell with every option; what shows only with one rounding last.
-ROUNDS = ["CudaOperationsGpu.*:CudaErrorsGpu.*:CudaStreamsGpu.*:CudaOutputsGpu.*:"
-          "CudaLengthsGpu.*:CudaDevicesGpu.*:LaneOrders.*:LaneStreamMemory.*", "CudaOrdersGpu.*",
-          "CudaSampl*:CudaGenerat*:CudaTrainingGpu.*:LaneTraining.*", "CudaGradientsGpu.EdgeExtents",
-          "CudaGradientsGpu.SingleLayers:CudaGradientsGpu.Stacks:CudaGradientsGpu.SeveralBlocks", "CudaGradientsGpu.*Bf16"]
-RUNS = [[tests, f"--lane={schedule}"] for tests in ROUNDS for schedule in ("forward", "random:1")]
+# The tests beside a file: those of the first line that its path begins with.
+BESIDE = [("kernels/attention/", "CudaAttentionGpu.*"), ("kernels/additive_attention", "CudaAdditiveAttentionGpu.*"),
+          ("kernels/ctc", "CudaCtcGpu.*"), ("kernels/sample", "CudaSampleGpu.*"),
+          ("kernels/check_lengths", "CudaLengthsGpu.*"),
+          *((f"kernels/{module}", "CudaModulesGpu.*") for module in ("map_", "sum_rows", "pool", "activation", "layer_norm",
+                                                               "loop")),
+          ("kernels/pointwise/", "CudaGradientsGpu.EdgeExtents:CudaStreamsGpu.*:CudaOutputsGpu.*"),
+          ("kernels/", "CudaOperationsGpu.*"),
+          ("host/cuda/operations", "CudaOperationsGpu.*"),
+          ("host/cuda/modules", "CudaModulesGpu.*:CudaAttentionGpu.*:CudaModelsGpu.*"),
+          ("host/cuda/matmul", "CudaOperationsGpu.Products*:CudaErrorsGpu.*:CudaStreamsGpu.*:CudaOrdersGpu.*"),
+          ("host/cuda/", "CudaErrorsGpu.*:CudaDevicesGpu.*:CudaStreamsGpu.*:CudaLengthsGpu.*:CudaOrdersGpu.*:Lane*"),
+          ("host/train/", "CudaTrainingGpu.*:LaneTraining.*"),
+          ("host/scheduler/", "CudaOrdersGpu.*:CudaStreamsGpu.*:CudaLengthsGpu.*")]
+# Then everything, as ctest runs it.
+RUNS = [["*", f"--lane={schedule}"] for schedule in ("forward", "random:1", "reverse")]
+
+
+def near(fault):
+    tests = next(tests for path, tests in BESIDE if fault[1].startswith(path))
+    return [[tests, "--lane=forward"], [tests, "--lane=random:1"]]
+
 
 if __name__ == "__main__":
     parser = planting.arguments_for(__doc__)
     parser.add_argument("--cuda", default="/usr/local/cuda/include", help="folder of CUDA's headers")
     arguments = parser.parse_args()
-    sys.exit(planting.main(arguments, FAULTS, RUNS, folders=FOLDERS, sources=SOURCES,
+    sys.exit(planting.main(arguments, FAULTS, near, RUNS, folders=FOLDERS, sources=SOURCES,
                            flags=[*FLAGS, "-isystem", arguments.cuda], libraries=["-lgtest", "-lpthread"]))
