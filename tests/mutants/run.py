@@ -21,6 +21,6 @@ NEAR = [["GradientsTest.SingleLayers:GradientsTest.Stacks:GradientsTest.Saturate
 RUNS = [["*-*InSingle:RnnThreadsTest.*"]]
 
 if __name__ == "__main__":
-    sys.exit(planting.main(planting.arguments_for(__doc__).parse_args(), FAULTS, lambda fault: NEAR, RUNS, folders=FOLDERS,
-                           sources=SOURCES, flags=["-Iinclude", "-Ihost", "-Itests"],
+    sys.exit(planting.main(planting.arguments_for(__doc__).parse_args(), FAULTS, lambda fault: NEAR, RUNS,
+                           folders=FOLDERS, sources=SOURCES, flags=["-Iinclude", "-Ihost", "-Itests"],
                            libraries=["-lgtest", "-lgtest_main", "-lpthread"]))

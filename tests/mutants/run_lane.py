@@ -24,8 +24,8 @@ FLAGS = ["-fno-strict-aliasing", "-DRONDO_HAVE_CUDA=1", "-Iinclude", "-Ihost", "
 BESIDE = [("kernels/attention/", "CudaAttentionGpu.*"), ("kernels/additive_attention", "CudaAdditiveAttentionGpu.*"),
           ("kernels/ctc", "CudaCtcGpu.*"), ("kernels/sample", "CudaSampleGpu.*"),
           ("kernels/check_lengths", "CudaLengthsGpu.*"),
-          *((f"kernels/{module}", "CudaModulesGpu.*") for module in ("map_", "sum_rows", "pool", "activation", "layer_norm",
-                                                               "loop")),
+          *((f"kernels/{module}", "CudaModulesGpu.*")
+            for module in ("map_", "sum_rows", "pool", "activation", "layer_norm", "loop")),
           ("kernels/pointwise/", "CudaGradientsGpu.EdgeExtents:CudaStreamsGpu.*:CudaOutputsGpu.*"),
           ("kernels/", "CudaOperationsGpu.*"),
           ("host/cuda/operations", "CudaOperationsGpu.*"),
