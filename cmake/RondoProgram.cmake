@@ -26,6 +26,27 @@ endforeach()
 add_library(rondo_cli_needs INTERFACE)
 target_link_libraries(rondo_cli_needs INTERFACE CLI11::CLI11 nlohmann_json::nlohmann_json fmt::fmt)
 
+# --tokens subwords, where SentencePiece is installed.
+set(RONDO_SENTENCEPIECE AUTO CACHE STRING "Subwords by SentencePiece: AUTO (if it is found), ON or OFF")
+set_property(CACHE RONDO_SENTENCEPIECE PROPERTY STRINGS AUTO ON OFF)
+if(RONDO_SENTENCEPIECE)
+  find_path(RONDO_SENTENCEPIECE_HEADERS sentencepiece_trainer.h)
+  find_library(RONDO_SENTENCEPIECE_LIBRARY sentencepiece)
+  find_library(RONDO_SENTENCEPIECE_TRAIN_LIBRARY sentencepiece_train)
+  mark_as_advanced(RONDO_SENTENCEPIECE_HEADERS RONDO_SENTENCEPIECE_LIBRARY RONDO_SENTENCEPIECE_TRAIN_LIBRARY)
+  if(RONDO_SENTENCEPIECE_HEADERS AND RONDO_SENTENCEPIECE_LIBRARY AND RONDO_SENTENCEPIECE_TRAIN_LIBRARY)
+    target_include_directories(rondo_cli_needs SYSTEM INTERFACE "${RONDO_SENTENCEPIECE_HEADERS}")
+    target_link_libraries(rondo_cli_needs INTERFACE
+      "${RONDO_SENTENCEPIECE_TRAIN_LIBRARY}" "${RONDO_SENTENCEPIECE_LIBRARY}")
+    target_compile_definitions(rondo_cli_needs INTERFACE RONDO_HAVE_SENTENCEPIECE=1)
+    message(STATUS "Program: subwords by SentencePiece")
+  elseif(NOT RONDO_SENTENCEPIECE STREQUAL "AUTO")
+    message(FATAL_ERROR "RONDO_SENTENCEPIECE=ON, but SentencePiece was not found: install libsentencepiece-dev")
+  else()
+    message(STATUS "Program: no subwords (SentencePiece was not found)")
+  endif()
+endif()
+
 add_executable(rondo_program "${PROJECT_SOURCE_DIR}/host/cli/main.cpp")
 set_target_properties(rondo_program PROPERTIES OUTPUT_NAME rondo RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 target_include_directories(rondo_program PRIVATE "${PROJECT_SOURCE_DIR}/host")
@@ -43,5 +64,6 @@ endif()
 
 # Found beside its library wherever the installed tree is moved to.
 set_target_properties(rondo_program PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-install(DIRECTORY host/cli/configs DESTINATION "${CMAKE_INSTALL_DATADIR}/rondo" FILES_MATCHING PATTERN "*.json")
+install(DIRECTORY host/cli/configs host/cli/data DESTINATION "${CMAKE_INSTALL_DATADIR}/rondo"
+  FILES_MATCHING PATTERN "*.json" PATTERN "*.csv")
 install(TARGETS rondo_program RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")

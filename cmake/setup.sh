@@ -23,8 +23,10 @@ need_command() {  # need_command PACKAGE COMMAND...: any of the commands will do
     missing+=("$package")
 }
 
+has_header() { echo "#include <$1>" | "${CXX:-g++}" -std=c++20 -x c++ -E - > /dev/null 2>&1; }
+
 need_header() {  # need_header PACKAGE HEADER
-    if ! echo "#include <$2>" | "${CXX:-g++}" -std=c++20 -x c++ -E - > /dev/null 2>&1; then missing+=("$1"); fi
+    has_header "$2" || missing+=("$1")
 }
 
 thread_sanitizer_links() {
@@ -48,6 +50,7 @@ need_header libfmt-dev fmt/core.h
 if [ "$purpose" = check ]; then
     need_header libgtest-dev gtest/gtest.h
     need_header libbenchmark-dev benchmark/benchmark.h
+    has_header sentencepiece_trainer.h || optional+=(libsentencepiece-dev)
     need_command pkg-config pkg-config
     need_command clang clang++
     thread_sanitizer_links || missing+=(libclang-rt-dev)

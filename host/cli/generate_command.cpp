@@ -28,10 +28,11 @@ void write(const std::string& piece) {
 }
 
 /// The prompt's tokens; where there are none, what a line begins after.
-std::vector<std::int32_t> first_tokens(const Vocabulary& vocabulary, const std::string& prompt) {
-    Tokens tokens = tokenize(vocabulary, prompt);
+std::vector<std::int32_t> first_tokens(const Tokenizer& tokenizer, const std::string& prompt) {
+    Tokens tokens = tokenize(tokenizer, prompt);
+    const Vocabulary& vocabulary = tokenizer.vocabulary();
     // A prompt of words is the beginning of a line, not a whole one.
-    if (vocabulary.kind() == Vocabulary::Kind::words && !tokens.ids.empty() && !prompt.ends_with('\n') &&
+    if (tokenizer.ends_lines() && !tokens.ids.empty() && !prompt.ends_with('\n') &&
         tokens.ids.back() == vocabulary.end_of_line())
         tokens.ids.pop_back();
     if (tokens.unknown > 0)
@@ -50,16 +51,16 @@ void generate(GenerateOptions& options) {
     SavedRun run = load_run(options.checkpoint);
     run.config.softmax = "full";  // a sampled one has no logits to draw from, but the same parameters
     run.config.samples = 0;
-    const Vocabulary vocabulary = language_vocabulary(run);
+    const Tokenizer tokenizer = language_tokenizer(run);
     const bool recurrent = run.config.model == "rnn";
     Network network =
         load_network(run, open_device(options.device, options.threads), recurrent ? 0 : run.config.window);
     Generator generator(network, options.sampling, {}, recurrent ? "logits" : "output",
                         recurrent ? 0 : run.config.window);
-    generator.feed(first_tokens(vocabulary, options.prompt));
+    generator.feed(first_tokens(tokenizer, options.prompt));
 
     const StopSignal signal;
-    TextStream stream(vocabulary, options.prompt);
+    TextStream stream(tokenizer, options.prompt);
     write(options.prompt);
     for (std::int64_t i = 0; i < options.length && !signal.requested(); ++i) write(stream.put(generator.next()));
     write(stream.finish() + "\n");

@@ -71,9 +71,9 @@ SavedRun load_run(const std::string& path) {
     return run;
 }
 
-Vocabulary language_vocabulary(const SavedRun& run) {
+Tokenizer language_tokenizer(const SavedRun& run) {
     require(run.config.task == "lm", "checkpoint", run.config.task, "must be of a language model");
-    return Vocabulary::from_metadata(run.state.metadata);
+    return Tokenizer(run.state.metadata);
 }
 
 Network load_network(const SavedRun& run, const Device& device, std::int64_t memory) {

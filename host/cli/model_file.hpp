@@ -2,10 +2,9 @@
 /// A run of `rondo train` as a checkpoint file, and the model in it.
 #include <string>
 
-#include "cli/train_config.hpp"
+#include "cli/tokenizer.hpp"
 #include "rondo/checkpoint.hpp"
 #include "rondo/network.hpp"
-#include "rondo/text.hpp"
 #include "rondo/trainer.hpp"
 
 namespace rondo::cli {
@@ -40,8 +39,8 @@ SavedRun load_run(const std::string& path);
 /// The checkpoint that `path` stands for. `preferred`: kBestName or kLastName.
 std::string find_checkpoint(const std::string& path, const std::string& preferred);
 
-/// The language model's vocabulary. Throws Error where the run is of another task.
-Vocabulary language_vocabulary(const SavedRun& run);
+/// The language model's. Throws Error where the run is of another task.
+Tokenizer language_tokenizer(const SavedRun& run);
 
 /// The trained network on a device. memory: not 0, with_memory of so many steps.
 Network load_network(const SavedRun& run, const Device& device, std::int64_t memory = 0);

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 
+#include "cli/attention_map.hpp"
 #include "cli/program.hpp"
 #include "cli/stack_words.hpp"
 #include "cli/tasks/pair_task.hpp"
@@ -41,24 +42,15 @@ void predict(const PredictOptions& options) {
     for (const std::string& line : task->predict(read_lines(options.input), network, {})) fmt::print("{}\n", line);
 }
 
-/// Rows: what was written, its end last; columns: the source's tokens.
-void write_attention(const std::string& path, const PairModel& model, Translator& translator,
-                     const std::vector<std::int32_t>& source, const std::vector<std::int32_t>& target) {
-    std::ofstream file(path, std::ios::app);
-    file << "\"\"";
-    const auto cell = [&](const std::string& text) {
-        std::string quoted = "\"";
-        for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-        return quoted + "\"";
-    };
-    for (const std::int32_t id : source) file << ',' << cell(model.source().token(id));
-    const std::vector<double> weights = translator.attention(source, target);
-    for (std::size_t t = 0; t <= target.size(); ++t) {
-        file << '\n' << (t < target.size() ? cell(model.decode(std::span(&target[t], 1))) : cell("<end>"));
-        for (std::size_t s = 0; s < source.size(); ++s) file << fmt::format(",{:.4f}", weights[t * source.size() + s]);
-    }
-    file << "\n\n";
-    if (!file) throw Error(ErrorCode::io, "attention = " + path + ": cannot be written");
+AttentionMap attention_of(const PairModel& model, Translator& translator, const std::vector<std::int32_t>& source,
+                          const std::vector<std::int32_t>& target) {
+    AttentionMap map;
+    for (const std::int32_t id : source) map.source.push_back(model.source().vocabulary().token(id));
+    for (const std::int32_t id : target)
+        map.target.push_back(id < model.spec().target_classes ? model.target().vocabulary().token(id) : "");
+    map.target.emplace_back("<end>");
+    map.weights = translator.attention(source, target);
+    return map;
 }
 
 void translate(const PredictOptions& options) {
@@ -71,7 +63,12 @@ void translate(const PredictOptions& options) {
     const BeamSpec beam{.width = options.width,
                         .max_length = options.max_length > 0 ? options.max_length : run.config.max_length,
                         .length_penalty = options.length_penalty};
-    if (!options.attention.empty()) std::ofstream(options.attention, std::ios::trunc);
+    std::ofstream attention;
+    if (!options.attention.empty()) {
+        attention.open(options.attention, std::ios::binary);
+        if (!attention) refuse("attention", options.attention, "cannot be written");
+    }
+    std::vector<AttentionMap> maps;
     const std::vector<std::string> lines = read_lines(options.input);
     for (std::size_t begin = 0; begin < lines.size(); begin += static_cast<std::size_t>(options.batch)) {
         const std::size_t end = std::min(lines.size(), begin + static_cast<std::size_t>(options.batch));
@@ -82,10 +79,13 @@ void translate(const PredictOptions& options) {
             for (std::size_t h = 0; h < std::min(found[i].size(), static_cast<std::size_t>(options.best)); ++h)
                 fmt::print("{}{}\n", model.decode(found[i][h].tokens),
                            options.best > 1 ? fmt::format("\t{:.4f}", found[i][h].score) : "");
-            if (!options.attention.empty() && !found[i].empty())
-                write_attention(options.attention, model, translator, sources[i], found[i][0].tokens);
+            if (attention.is_open() && !found[i].empty())
+                maps.push_back(attention_of(model, translator, sources[i], found[i][0].tokens));
         }
     }
+    if (!attention.is_open()) return;
+    attention << (options.attention.ends_with(".svg") ? svg_of(maps) : csv_of(maps)) << std::flush;
+    if (!attention) throw Error(ErrorCode::io, "attention = " + options.attention + ": cannot be written");
 }
 
 void add_common(CLI::App& command, PredictOptions& options) {
@@ -115,7 +115,8 @@ void add_translate(CLI::App& program) {
     command->add_option("--best", options->best, "print so many hypotheses with their scores [1]");
     command->add_option("--max-length", options->max_length, "tokens at most; 0: as in training");
     command->add_option("--batch", options->batch, "lines at a time [32]");
-    command->add_option("--attention", options->attention, "CSV file for where the model looked");
+    command->add_option("--attention", options->attention,
+                        "file for where the model looked: a picture where it ends in .svg, else CSV");
     command->callback([options] { translate(*options); });
 }
 

@@ -48,6 +48,7 @@ int run_program(int argc, char** argv) {
         add_eval(program);
         add_predict(program);
         add_translate(program);
+        add_data(program);
         add_info(program);
         program.parse(argc, argv);
         if (program.get_subcommands().empty()) return complain("a command is needed (see rondo --help)", kUserError);

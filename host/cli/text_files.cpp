@@ -42,10 +42,10 @@ std::int64_t count_characters(std::string_view text) {
     return std::count_if(text.begin(), text.end(), [](char c) { return !continues_character(c); });
 }
 
-Tokens tokenize(const Vocabulary& vocabulary, std::string_view text) {
-    Tokens tokens{vocabulary.encode(text), count_characters(text), 0};
-    if (vocabulary.unknown() >= 0)
-        tokens.unknown = std::count(tokens.ids.begin(), tokens.ids.end(), vocabulary.unknown());
+Tokens tokenize(const Tokenizer& tokenizer, const std::string& text) {
+    Tokens tokens{tokenizer.encode(text), count_characters(text), 0};
+    if (const std::int32_t unknown = tokenizer.vocabulary().unknown(); unknown >= 0)
+        tokens.unknown = std::count(tokens.ids.begin(), tokens.ids.end(), unknown);
     return tokens;
 }
 

@@ -4,8 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/train_config.hpp"
-#include "rondo/text.hpp"
+#include "cli/tokenizer.hpp"
 
 namespace rondo::cli {
 
@@ -23,7 +22,7 @@ struct Tokens {
     /// How many characters one token stands for; bits per character are bits per token divided by this.
     double characters_per_token() const { return static_cast<double>(characters) / static_cast<double>(ids.size()); }
 };
-Tokens tokenize(const Vocabulary& vocabulary, std::string_view text);
+Tokens tokenize(const Tokenizer& tokenizer, const std::string& text);
 
 /// The texts of a training run. Those of validation and test are empty where there are none.
 struct Texts {

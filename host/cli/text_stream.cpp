@@ -25,21 +25,12 @@ int character_bytes(std::string_view text) {
 
 }  // namespace
 
-TextStream::TextStream(const Vocabulary& vocabulary, const std::string& before)
-    : vocabulary_(vocabulary), line_begins_(before.empty() || before.back() == '\n' || before.back() == ' ') {}
+TextStream::TextStream(const Tokenizer& tokenizer, const std::string& before)
+    : tokenizer_(tokenizer), line_begins_(before.empty() || before.back() == '\n' || before.back() == ' ') {}
 
 std::string TextStream::put(std::int32_t token) {
-    if (vocabulary_.kind() != Vocabulary::Kind::words) {
-        waiting_ += vocabulary_.token(token);
-        return take_whole(false);
-    }
-    if (token == vocabulary_.end_of_line()) {
-        line_begins_ = true;
-        return "\n";
-    }
-    const std::string space = line_begins_ ? "" : " ";
-    line_begins_ = false;
-    return space + vocabulary_.token(token);
+    waiting_ += tokenizer_.text(token, line_begins_);
+    return take_whole(false);
 }
 
 std::string TextStream::finish() { return take_whole(true); }

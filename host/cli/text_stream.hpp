@@ -2,7 +2,7 @@
 /// Tokens as text, piece by piece.
 #include <string>
 
-#include "rondo/text.hpp"
+#include "cli/tokenizer.hpp"
 
 namespace rondo::cli {
 
@@ -10,7 +10,7 @@ namespace rondo::cli {
 /// bytes that can never be one become U+FFFD. Words are parted by spaces.
 class TextStream {
 public:
-    TextStream(const Vocabulary& vocabulary, const std::string& before);
+    TextStream(const Tokenizer& tokenizer, const std::string& before);
 
     std::string put(std::int32_t token);  ///< what can be shown now; may be empty
     std::string finish();                 ///< what was still waiting
@@ -18,7 +18,7 @@ public:
 private:
     std::string take_whole(bool last);
 
-    const Vocabulary& vocabulary_;
+    const Tokenizer& tokenizer_;
     bool line_begins_;
     std::string waiting_;
 };

@@ -58,6 +58,8 @@ void validate(const TrainConfig& c) {
     require(c.validation_fraction >= 0 && c.validation_fraction < 1, "validation_fraction", c.validation_fraction,
             "must be in [0, 1)");
     require(c.test_fraction >= 0 && c.test_fraction < 1, "test_fraction", c.test_fraction, "must be in [0, 1)");
+    require(c.tokens == "bytes" || c.tokens == "characters" || c.tokens == "words" || c.tokens == "subwords", "tokens",
+            c.tokens, "must be one of bytes, characters, words, subwords");
     require(c.vocabulary >= 0, "vocabulary", c.vocabulary, "must be a number of tokens, or 0 for all");
     require(c.init == "standard" || c.init == "uniform", "init", c.init, "must be one of standard, uniform");
     require(c.init_range > 0, "init_range", c.init_range, "must be above 0");

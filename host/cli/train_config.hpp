@@ -13,7 +13,7 @@ struct TrainConfig {
     std::string train, validation, test;
     std::string train_target, validation_target, test_target;
     double validation_fraction = 0.05, test_fraction = 0;
-    std::string tokens = "characters";
+    std::string tokens = "characters", subword_model;
     std::int64_t vocabulary = 0;
 
     // Model.
@@ -32,7 +32,8 @@ struct TrainConfig {
     std::string softmax = "full";
     std::int64_t samples = 0;
     bool reverse_source = false;
-    std::int64_t context = 24, horizon = 12, season = 12;
+    std::int64_t context = 24, horizon = 12, season = 12, difference = 0;
+    std::string transform = "none";
     double cell_clip = 0;
     double dropout = 0;
     std::optional<double> input_dropout, output_dropout;
@@ -89,8 +90,11 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("test", c.test, no, "text file to test on when training has ended");
     visit("validation_fraction", c.validation_fraction, yes, "of the training text, where there is no validation file");
     visit("test_fraction", c.test_fraction, yes, "of the training text, where there is no test file");
-    visit("tokens", c.tokens, yes, "what is predicted: bytes, characters (UTF-8) or words");
-    visit("vocabulary", c.vocabulary, yes, "at most so many tokens, the most frequent; 0 for all");
+    visit("tokens", c.tokens, yes,
+          "what is predicted: bytes, characters (UTF-8), words, or subwords (by SentencePiece)");
+    visit("subword_model", c.subword_model, yes,
+          "subwords: a SentencePiece .model file; without one a model is trained");
+    visit("vocabulary", c.vocabulary, yes, "at most so many tokens, the most frequent; 0 for all (subwords: 8000)");
 
     visit("model", c.model, yes, "rnn or transformer");
     visit("cell", c.cell, yes, "lstm, gru, rnn_tanh or rnn_relu");
@@ -120,6 +124,9 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("context", c.context, yes, "forecast: numbers that are looked back on");
     visit("horizon", c.horizon, yes, "forecast: numbers that are forecast");
     visit("season", c.season, yes, "forecast: after so many the naive forecast repeats the series");
+    visit("difference", c.difference, yes,
+          "forecast: the model reads differences from so many numbers before; 0: the numbers themselves");
+    visit("transform", c.transform, yes, "forecast: what the model reads of the numbers: none, log or sqrt");
     visit("tied", c.tied, yes, "output weights are the embedding");
     visit("softmax", c.softmax, no, "lm: full, or sampled: while it trains, over classes that are drawn");
     visit("samples", c.samples, no, "lm: classes that are drawn for a sampled softmax");

@@ -3,9 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <ctime>
+#include <filesystem>
+#include <set>
 #include <sstream>
 
+#include "cli/attention_map.hpp"
 #include "cli/program_runner.hpp"
+#include "cli/tokenizer.hpp"
 #include "rondo/safetensors.hpp"
 #include "support/random.hpp"
 #include "support/temporary_folder.hpp"
@@ -80,6 +85,12 @@ std::string colours(int count, std::uint64_t seed) {
         text += "\n";
     }
     return text;
+}
+
+int count_of(const std::string& part, const std::string& text) {
+    int count = 0;
+    for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++count;
+    return count;
 }
 
 TEST_F(Tasks, ClassifyLearnsLabels) {
@@ -165,6 +176,8 @@ TEST_F(SlowTasks, Seq2SeqTranslates) {
         ASSERT_EQ(best.size(), 2u);
         EXPECT_TRUE(best[0].starts_with("4321\t-0."));
         EXPECT_TRUE(read_text(folder.file("attention.csv")).starts_with("\"\",\"1\",\"2\",\"3\",\"4\"\n\"4\","));
+        predict("1234\n20\n", "translate", {"--attention", folder.file("attention.svg")});
+        EXPECT_EQ(count_of("<rect", read_text(folder.file("attention.svg"))), 1 + (5 * 4 + 1) + (3 * 2 + 1));
     }
 }
 
@@ -305,6 +318,45 @@ TEST_F(SlowTasks, ForecastBeatsTheSeasonalNaive) {
     }
 }
 
+/// Twelve months that grow by a quarter a year: their logarithms differ from the year before's by hardly more than noise.
+std::string growth(int count) {
+    std::string text = "# made here\nmonth,value\n";
+    Random random(6);
+    for (int t = 0; t < count; ++t)
+        text += std::to_string(t) + "," +
+                std::to_string(100 * std::exp(0.02 * t + std::sin(t % 12) + random.uniform(0.001))) + "\n";
+    return text;
+}
+
+/// Trained for a step only: what is right comes from the differences, also where one is added to another forecast.
+TEST_F(Tasks, ForecastsOfDifferencesOfLogarithms) {
+    const Words more{
+        "--hidden", "4", "--layers",     "1",  "--context",   "3",   "--horizon",   "15",
+        "--steps",  "1", "--difference", "12", "--transform", "log", "--overwrite", "--validation-fraction",
+        "0"};
+    ASSERT_EQ(train("forecast", growth(100), more).exit_code, 0);
+    EXPECT_LE(figure_of("smape", growth(100)), 1);
+    const Words next = predict(growth(15));
+    ASSERT_EQ(next.size(), 15u);
+    for (int h = 0; h < 15; ++h)
+        EXPECT_NEAR(std::log(std::stod(next[static_cast<std::size_t>(h)]) / 100),
+                    0.02 * (15 + h) + std::sin((15 + h) % 12), 0.02);
+    const Finished refused = train("forecast", growth(50) + "50,0\n", more);
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_NE(refused.err.find("transform = log: is of no number like 0"), std::string::npos) << refused.err;
+}
+
+/// The recipe and the series that come along, for a few epochs.
+TEST_F(Tasks, AirlinePassengersAreForecastBetterThanByTheYearBefore) {
+    const std::string data = RONDO_SOURCE_DIR "/host/cli/data/airline.csv";
+    const Finished done =
+        run_rondo({"train", "--config", RONDO_SOURCE_DIR "/host/cli/configs/airline.json", "--train", data, "--out",
+                   folder.file("run"), "--epochs", "6", "--device", "cpu", "--threads", "1"});
+    ASSERT_EQ(done.exit_code, 0) << done.err;
+    EXPECT_LE(figure("mase", data), 0.6);
+    EXPECT_LE(figure("mae", data), 0.6 * figure("naive_mae", data));
+}
+
 TEST_F(Tasks, TransformersModelLanguage) {
     std::string text;
     for (int i = 0; i < 400; ++i) text += "the quick brown fox jumps over the lazy dog .\n";
@@ -317,6 +369,178 @@ TEST_F(Tasks, TransformersModelLanguage) {
     const Finished written = run_rondo({"generate", "--checkpoint", folder.file("run"), "--prompt", "the quick ",
                                         "--length", "9", "--temperature", "0", "--device", "cpu", "--threads", "1"});
     EXPECT_EQ(written.out, "the quick brown fox\n");
+}
+
+/// Each word of two stems, which the pieces then are.
+std::string stems(int count, std::uint64_t seed) {
+    Random random(seed);
+    const char* stem[] = {"wald", "haus", "berg", "stein"};
+    std::string text;
+    for (int i = 0; i < count; ++i) {
+        const std::int64_t a = random.below(4), b = random.below(4);
+        text += std::string(stem[a]) + stem[b] + " im " + stem[b] + "\t" + stem[b] + " " + stem[a] + "\n";
+    }
+    return text;
+}
+
+TEST_F(Tasks, SubwordsAreCutBySentencePiece) {
+    const Words more{"--tokens", "subwords", "--vocabulary", "40",      "--hidden", "32",         "--layers",
+                     "1",        "--batch",  "16",           "--steps", "250",      "--overwrite"};
+    const Finished done = train("seq2seq", stems(400, 1), more);
+#if RONDO_HAVE_SENTENCEPIECE
+    ASSERT_EQ(done.exit_code, 0) << done.err;
+    EXPECT_GE(figure_of("exact", stems(50, 2)), 0.95);
+    EXPECT_EQ(predict("waldstein im stein\n"), (Words{"stein wald"}));
+
+    // A model of the user's own, and what a language model writes with it.
+    cli::TrainConfig config;
+    config.tokens = "subwords";
+    config.vocabulary = 30;
+    const std::string text = "der waldberg ruft\nder steinberg ruft\n";
+    const cli::Tokenizer tokenizer(text + text, config);
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+    EXPECT_EQ(tokenizer.decode(cli::Tokenizer(tokenizer.metadata()).encode_line("der berg")), "der berg");
+    EXPECT_LT(tokenizer.encode_line("der waldberg").size(), 12u);  // more than characters
+    write_text(folder.file("my.model"), cli::Subwords::train(text + text, 30).serialized());
+    std::string lines;
+    for (int i = 0; i < 100; ++i) lines += text.substr(0, 18);
+    ASSERT_EQ(train("lm", lines,
+                    {"--tokens", "subwords", "--subword-model", folder.file("my.model"), "--hidden", "16", "--layers",
+                     "1", "--window", "8", "--batch", "4", "--steps", "60", "--overwrite"})
+                  .exit_code,
+              0);
+    const Finished written = run_rondo({"generate", "--checkpoint", folder.file("run"), "--prompt", "der", "--length",
+                                        "24", "--temperature", "0", "--device", "cpu"});
+    EXPECT_TRUE(written.out.starts_with("der waldberg ruft\nd")) << written.out;
+
+    write_text(folder.file("my.model"), "no model");
+    const Finished refused = train(
+        "seq2seq", stems(50, 1), {"--tokens", "subwords", "--subword-model", folder.file("my.model"), "--steps", "1"});
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_NE(refused.err.find("subword_model = 8 bytes"), std::string::npos) << refused.err;
+    Metadata damaged = tokenizer.metadata();
+    damaged["subwords.model"].pop_back();
+    EXPECT_THROW(cli::Tokenizer{damaged}, Error);
+#else
+    EXPECT_EQ(done.exit_code, 2);
+    EXPECT_NE(done.err.find("libsentencepiece-dev"), std::string::npos) << done.err;
+#endif
+}
+
+TEST(TextOfPieces, SpacesAndBytes) {
+    EXPECT_EQ(cli::text_of_piece("\u2581ab\u2581"), " ab ");
+    EXPECT_EQ(cli::text_of_piece("<0xC3>"), "\xC3");
+    EXPECT_EQ(cli::text_of_piece("<0xG3>"), "<0xG3>");
+}
+
+TEST(AttentionMaps, ArePlacedByRowAndColumn) {
+    const std::string svg = cli::svg_of({{{"<", " "}, {"&"}, {0.25, 0.75}}});
+    EXPECT_NE(svg.find(">&lt;</text>"), std::string::npos) << svg;
+    EXPECT_NE(svg.find(">\u2423</text>"), std::string::npos);
+    EXPECT_NE(svg.find(">&amp;</text>"), std::string::npos);
+    EXPECT_NE(svg.find("x=\"21\" y=\"21\" width=\"22\" height=\"22\" fill-opacity=\"0.250\""), std::string::npos);
+    EXPECT_NE(svg.find("x=\"43\" y=\"21\" width=\"22\" height=\"22\" fill-opacity=\"0.750\""), std::string::npos);
+}
+
+/// What `rondo data` writes, by lines.
+std::vector<std::pair<std::string, std::string>> made(const Words& words) {
+    Words args{"data"};
+    args.insert(args.end(), words.begin(), words.end());
+    const Finished done = run_rondo(args);
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+    std::vector<std::pair<std::string, std::string>> lines;
+    std::istringstream stream(done.out);
+    for (std::string line; std::getline(stream, line);)
+        lines.emplace_back(line.substr(0, line.find('\t')), line.substr(line.find('\t') + 1));
+    return lines;
+}
+
+TEST(MadeData, SumsAreRightAndNoneIsTwice) {
+    const auto lines = made({"addition", "--count", "2000", "--digits", "2", "--seed", "7"});
+    std::set<std::pair<int, int>> seen;
+    for (const auto& [sum, result] : lines) {
+        const int a = std::stoi(sum), b = std::stoi(sum.substr(sum.find('+') + 1));
+        EXPECT_EQ(std::stoi(result), a + b) << sum;
+        EXPECT_LT(std::max(a, b), 100);
+        EXPECT_TRUE(seen.insert(std::minmax(a, b)).second) << sum;
+    }
+    EXPECT_EQ(lines.size(), 2000u);
+    EXPECT_EQ(lines, made({"addition", "--count", "2000", "--digits", "2", "--seed", "7"}));
+    EXPECT_NE(lines, made({"addition", "--count", "2000", "--digits", "2", "--seed", "8"}));
+    expect_refused(run_rondo({"data", "addition", "--digits", "1", "--count", "28"}), "count = 28: must be at most 27");
+    expect_refused(run_rondo({"data"}), "subcommand");
+}
+
+TEST(MadeData, DatesAreRight) {
+    const auto lines = made({"dates", "--count", "500"});
+    const char* weekdays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+    std::set<std::string> seen;
+    int with_weekday = 0;
+    for (auto [text, date] : lines) {
+        std::tm day{};
+        ASSERT_NE(strptime(date.c_str(), "%Y-%m-%d", &day), nullptr) << date;
+        EXPECT_EQ(date.size(), 10u);
+        EXPECT_NE(text.find(date.substr(0, 4)), std::string::npos) << text;
+        EXPECT_NE(text.find(std::to_string(day.tm_mday)), std::string::npos) << text;
+        EXPECT_TRUE(seen.insert(text).second) << text;
+        for (char& c : text) c = static_cast<char>(std::tolower(c));
+        char month[16];
+        std::strftime(month, sizeof month, "%b", &day);
+        month[0] = static_cast<char>(std::tolower(month[0]));
+        EXPECT_TRUE(text.find(month) != std::string::npos ||
+                    text.find(std::to_string(day.tm_mon + 1)) != std::string::npos);
+        const std::time_t when = timegm(&day);
+        for (int d = 0; d < 7; ++d) {
+            if (!text.starts_with(weekdays[d])) continue;
+            EXPECT_EQ(gmtime(&when)->tm_wday, d) << text;
+            ++with_weekday;
+        }
+    }
+    EXPECT_GT(with_weekday, 50);
+}
+
+/// Every recipe that comes along, by a smaller model and a few steps.
+TEST_F(Tasks, RecipesRun) {
+    namespace fs = std::filesystem;
+    std::string sources, targets;
+    std::istringstream lines(reversals(60, 1));
+    for (std::string line; std::getline(lines, line);) {
+        sources += line.substr(0, line.find('\t')) + "\n";
+        targets += line.substr(line.find('\t') + 1) + "\n";
+    }
+    write_text(folder.file("source"), sources);
+    write_text(folder.file("target"), targets);
+    write_text(folder.file("pairs"), reversals(60, 1));
+    write_text(folder.file("labels"), colours(60, 1));
+    int recipes = 0;
+    for (const fs::directory_entry& file : fs::directory_iterator(RONDO_SOURCE_DIR "/host/cli/configs")) {
+        const std::string name = file.path().stem().string();
+        if (name.starts_with("ptb_")) continue;  // train_test.cpp
+        const std::string text = read_text(file.path().string());
+        Words args{
+            "train",   "--config", file.path().string(), "--out", folder.file(name), "--hidden", "8", "--steps", "2",
+            "--batch", "8",        "--device",           "cpu",   "--threads",       "1"};
+        const auto data = [&](const char* field, const std::string& path) {
+            if (text.find(std::string("\"") + field + "\"") == std::string::npos) return;
+            std::string flag = std::string("--") + field;
+            std::replace(flag.begin(), flag.end(), '_', '-');
+            args.insert(args.end(), {flag, path});
+        };
+        const bool parallel = text.find("\"train_target\"") != std::string::npos;
+        const std::string forecast = std::string(RONDO_SOURCE_DIR "/host/cli/data/") + name + ".csv";
+        const std::string set = text.find("\"classify\"") != std::string::npos   ? folder.file("labels")
+                                : text.find("\"forecast\"") != std::string::npos ? forecast
+                                : parallel                                       ? folder.file("source")
+                                                                                 : folder.file("pairs");
+        for (const char* field : {"train", "validation", "test"}) data(field, set);
+        if (set != forecast) args.insert(args.end(), {"--evaluation-examples", "2", "--max-length", "3"});
+        for (const char* field : {"train_target", "validation_target", "test_target"})
+            data(field, folder.file("target"));
+        const Finished done = run_rondo(args);
+        EXPECT_EQ(done.exit_code, 0) << name << ": " << done.err;
+        ++recipes;
+    }
+    EXPECT_GE(recipes, 14);
 }
 
 TEST_F(Tasks, GoOnExactlyWhereTheyStopped) {

@@ -6,8 +6,8 @@ namespace rondo::cli {
 namespace {
 
 std::vector<std::string> pieces_of(const std::string& bytes) {
-    const Vocabulary vocabulary = Vocabulary::bytes();
-    TextStream stream(vocabulary, "");
+    const Tokenizer tokenizer;
+    TextStream stream(tokenizer, "");
     std::vector<std::string> pieces;
     for (const char c : bytes) pieces.push_back(stream.put(static_cast<unsigned char>(c)));
     pieces.push_back(stream.finish());
@@ -44,7 +44,8 @@ TEST(TextStream, ReplacesWhatIsNoCharacter) {
 
 TEST(TextStream, PartsWordsBySpaces) {
     const Vocabulary vocabulary = Vocabulary::build("the cat sees the dog\n", Vocabulary::Kind::words);
-    TextStream stream(vocabulary, "the");
+    const Tokenizer tokenizer(vocabulary);
+    TextStream stream(tokenizer, "the");
     std::string text = "the";
     for (const char* word : {"cat", "sees", "<eos>", "the", "dog"}) text += stream.put(vocabulary.id(word));
     EXPECT_EQ(text, "the cat sees\nthe dog");

@@ -2,7 +2,7 @@
 #include <map>
 
 #include "cli/tasks/example_task.hpp"
-#include "cli/tasks/words.hpp"
+#include "cli/tokenizer.hpp"
 #include "rondo/ctc_decode.hpp"
 #include "rondo/metrics.hpp"
 #include "rondo/safetensors.hpp"
@@ -24,23 +24,23 @@ public:
     CtcTask(const TrainConfig& config, bool data, const Metadata* saved) : ExampleTask(config) {
         if (saved) {
             width_ = std::stoll(metadata_entry(*saved, "features"));
-            if (width_ == 0) vocabulary_ = Vocabulary::from_metadata(*saved);
-            target_ = Vocabulary::from_metadata(without_prefix(*saved, "target."));
+            if (width_ == 0) tokenizer_ = Tokenizer(*saved);
+            target_ = Tokenizer(without_prefix(*saved, "target."));
         }
         if (data) read_data(saved != nullptr);
     }
 
     NetworkSpec network() const override {
-        SequenceModelSpec spec{encoder_of(config_, width_ > 0 ? 0 : vocabulary_.size(), width_),
+        SequenceModelSpec spec{encoder_of(config_, width_ > 0 ? 0 : tokenizer_.size(), width_),
                                SequenceModelSpec::Head::ctc};
         spec.outputs = target_.size() + 1;
         spec.dropout = config_.output_dropout.value_or(config_.dropout);
         return network_spec(spec);
     }
     Metadata metadata() const override {
-        Metadata metadata = with_prefix(target_.to_metadata(), "target.");
+        Metadata metadata = with_prefix(target_.metadata(), "target.");
         metadata["features"] = std::to_string(width_);
-        if (width_ == 0) metadata.merge(vocabulary_.to_metadata());
+        if (width_ == 0) metadata.merge(tokenizer_.metadata());
         return metadata;
     }
 
@@ -93,18 +93,17 @@ private:
             sources += r.text + "\n";
             targets += r.transcript + "\n";
         }
-        const auto kind = Vocabulary::parse_kind(config_.tokens);
-        if (width_ == 0) vocabulary_ = Vocabulary::build(sources, kind, config_.vocabulary);
-        target_ = Vocabulary::build(targets, kind, config_.vocabulary);
+        if (width_ == 0) tokenizer_ = Tokenizer(sources, config_);
+        target_ = Tokenizer(targets, config_);
     }
 
     /// Labels are one above the target's ids: class 0 is the blank.
     void encode(Recording& r) const override {
         if (width_ == 0) {
-            r.ids = encode_line(vocabulary_, r.text);
+            r.ids = tokenizer_.encode_line(r.text);
             r.steps = static_cast<std::int64_t>(r.ids.size());
         }
-        r.labels = encode_line(target_, r.transcript);
+        r.labels = target_.encode_line(r.transcript);
         for (std::int32_t& label : r.labels) ++label;
     }
     std::int64_t length_of(const Recording& r) const override { return r.steps; }
@@ -178,7 +177,7 @@ private:
     std::string description() const override { return fmt::format(", {} kinds of labels", target_.size()); }
 
     std::int64_t width_ = 0;  ///< of features; 0: the input is text
-    Vocabulary vocabulary_ = Vocabulary::bytes(), target_ = Vocabulary::bytes();
+    Tokenizer tokenizer_, target_;
     ErrorRate characters_, words_;
     std::map<std::string, std::int32_t> word_ids_;
 };

@@ -3,7 +3,8 @@
 
 #include "cli/stack_words.hpp"
 #include "cli/tasks/example_task.hpp"
-#include "cli/tasks/words.hpp"
+#include "cli/tasks/labels.hpp"
+#include "cli/tokenizer.hpp"
 #include "rondo/metrics.hpp"
 #include "rondo/sequence_model.hpp"
 
@@ -20,21 +21,21 @@ class LabelTask final : public ExampleTask<LabelExample> {
 public:
     LabelTask(const TrainConfig& config, bool data, const Metadata* saved) : ExampleTask(config) {
         if (saved) {
-            vocabulary_ = Vocabulary::from_metadata(*saved);
+            tokenizer_ = Tokenizer(*saved);
             labels_ = Labels(*saved);
         }
         if (data) read_data(saved != nullptr);
     }
 
     NetworkSpec network() const override {
-        SequenceModelSpec spec{encoder_of(config_, vocabulary_.size()), SequenceModelSpec::Head::label};
+        SequenceModelSpec spec{encoder_of(config_, tokenizer_.size()), SequenceModelSpec::Head::label};
         spec.outputs = labels_.size();
         spec.pool = parse_pool(config_.pool);
         spec.dropout = config_.output_dropout.value_or(config_.dropout);
         return network_spec(spec);
     }
     Metadata metadata() const override {
-        Metadata metadata = vocabulary_.to_metadata();
+        Metadata metadata = tokenizer_.metadata();
         labels_.save(metadata);
         return metadata;
     }
@@ -72,13 +73,13 @@ private:
             text += e.text + "\n";
             names.insert(e.name);
         }
-        vocabulary_ = Vocabulary::build(text, Vocabulary::parse_kind(config_.tokens), config_.vocabulary);
+        tokenizer_ = Tokenizer(text, config_);
         labels_ = Labels(names);
         require(labels_.size() >= 2, "labels", labels_.size(), "must be at least two different ones");
     }
 
     void encode(LabelExample& e) const override {
-        e.ids = encode_line(vocabulary_, e.text);
+        e.ids = tokenizer_.encode_line(e.text);
         if (!e.name.empty()) e.label = labels_.number(e.name);
     }
     std::int64_t length_of(const LabelExample& e) const override { return static_cast<std::int64_t>(e.ids.size()); }
@@ -107,10 +108,10 @@ private:
         return {{"accuracy", counts_->accuracy()}, {"f1", counts_->macro_f1()}};
     }
     std::string description() const override {
-        return fmt::format(", {} kinds of tokens, {} labels", vocabulary_.size(), labels_.size());
+        return fmt::format(", {} kinds of tokens, {} labels", tokenizer_.size(), labels_.size());
     }
 
-    Vocabulary vocabulary_ = Vocabulary::bytes();
+    Tokenizer tokenizer_;
     Labels labels_;
     std::optional<LabelCounts> counts_;
 };

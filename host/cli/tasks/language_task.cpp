@@ -14,16 +14,16 @@ namespace {
 class LanguageTask final : public Task {
 public:
     LanguageTask(const TrainConfig& config, bool data, const Metadata* saved) : config_(config) {
-        if (saved) vocabulary_ = Vocabulary::from_metadata(*saved);
+        if (saved) tokenizer_ = Tokenizer(*saved);
         if (data) read_data(saved != nullptr);
     }
 
-    NetworkSpec network() const override { return network_of(config_, vocabulary_.size()); }
-    Metadata metadata() const override { return vocabulary_.to_metadata(); }
+    NetworkSpec network() const override { return network_of(config_, tokenizer_.size()); }
+    Metadata metadata() const override { return tokenizer_.metadata(); }
 
     std::string summary() const override {
         return fmt::format("{} tokens of {} kinds, {} windows an epoch", streams_->batch() * streams_->steps(),
-                           vocabulary_.size(), steps_an_epoch());
+                           tokenizer_.size(), steps_an_epoch());
     }
     std::uint64_t hash() const override { return hash_; }
     std::int64_t steps_an_epoch() const override { return (streams_->steps() + config_.window - 1) / config_.window; }
@@ -48,7 +48,7 @@ private:
     const std::optional<Set>& set_of(Split split) const { return split == Split::validation ? validation_ : test_; }
 
     Set make_set(const std::string& name, const std::string& text) const {
-        const Tokens tokens = tokenize(vocabulary_, text);
+        const Tokens tokens = tokenize(tokenizer_, text);
         return {evaluation_streams_of(name, tokens, config_.evaluation_batch), tokens.characters_per_token(),
                 tokens.unknown};
     }
@@ -56,9 +56,8 @@ private:
     void read_data(bool known) {
         const Texts texts = read_texts(config_);
         hash_ = hash_text(texts.train);
-        if (!known)
-            vocabulary_ = Vocabulary::build(texts.train, Vocabulary::parse_kind(config_.tokens), config_.vocabulary);
-        const Tokens tokens = tokenize(vocabulary_, texts.train);
+        if (!known) tokenizer_ = Tokenizer(texts.train, config_);
+        const Tokens tokens = tokenize(tokenizer_, texts.train);
         streams_ = streams_of("train", tokens, config_.batch, config_.window);
         characters_per_token_ = tokens.characters_per_token();
         if (!texts.validation.empty()) validation_ = make_set("validation", texts.validation);
@@ -76,7 +75,7 @@ private:
     }
 
     TrainConfig config_;
-    Vocabulary vocabulary_ = Vocabulary::bytes();
+    Tokenizer tokenizer_;
     std::optional<TokenStreams> streams_;
     std::optional<Set> validation_, test_;
     double characters_per_token_ = 1;

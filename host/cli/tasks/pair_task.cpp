@@ -3,7 +3,6 @@
 
 #include "cli/stack_words.hpp"
 #include "cli/tasks/example_task.hpp"
-#include "cli/tasks/words.hpp"
 #include "rondo/metrics.hpp"
 
 namespace rondo::cli {
@@ -32,24 +31,23 @@ Seq2SeqSpec spec_of(const TrainConfig& config, std::int64_t source, std::int64_t
 
 }  // namespace
 
-PairModel::PairModel(const TrainConfig& config, Vocabulary source, Vocabulary target)
+PairModel::PairModel(const TrainConfig& config, Tokenizer source, Tokenizer target)
     : reverse_(config.reverse_source),
       source_(std::move(source)),
       target_(std::move(target)),
       spec_(spec_of(config, source_.size(), target_.size())) {}
 
 PairModel::PairModel(const TrainConfig& config, const Metadata& saved)
-    : PairModel(config, Vocabulary::from_metadata(saved), Vocabulary::from_metadata(without_prefix(saved, "target."))) {
-}
+    : PairModel(config, Tokenizer(saved), Tokenizer(without_prefix(saved, "target."))) {}
 
 Metadata PairModel::metadata() const {
-    Metadata metadata = source_.to_metadata();
-    metadata.merge(with_prefix(target_.to_metadata(), "target."));
+    Metadata metadata = source_.metadata();
+    metadata.merge(with_prefix(target_.metadata(), "target."));
     return metadata;
 }
 
 std::vector<std::int32_t> PairModel::encode_source(const std::string& line) const {
-    Ids ids = encode_line(source_, line);
+    Ids ids = source_.encode_line(line);
     if (reverse_) std::reverse(ids.begin(), ids.end());
     return ids;
 }
@@ -116,14 +114,12 @@ private:
             sources += p.source + "\n";
             targets += p.target + "\n";
         }
-        const auto kind = Vocabulary::parse_kind(config_.tokens);
-        model_.emplace(config_, Vocabulary::build(sources, kind, config_.vocabulary),
-                       Vocabulary::build(targets, kind, config_.vocabulary));
+        model_.emplace(config_, Tokenizer(sources, config_), Tokenizer(targets, config_));
     }
 
     void encode(Pair& p) const override {
         p.source_ids = model_->encode_source(p.source);
-        p.target_ids = encode_line(model_->target(), p.target);
+        p.target_ids = model_->target().encode_line(p.target);
     }
     /// Both sides cost the same a step; the longer one decides.
     std::int64_t length_of(const Pair& p) const override {

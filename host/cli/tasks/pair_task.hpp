@@ -1,6 +1,7 @@
 #pragma once
 /// What the program's seq2seq commands share.
 #include "cli/tasks/task.hpp"
+#include "cli/tokenizer.hpp"
 #include "rondo/seq2seq.hpp"
 
 namespace rondo::cli {
@@ -10,14 +11,14 @@ struct TranslateOptions {
     std::int64_t batch = 32;
 };
 
-/// A trained encoder-decoder with its vocabularies.
+/// A trained encoder-decoder with what cuts its texts.
 class PairModel {
 public:
-    PairModel(const TrainConfig& config, Vocabulary source, Vocabulary target);
+    PairModel(const TrainConfig& config, Tokenizer source, Tokenizer target);
     PairModel(const TrainConfig& config, const Metadata& saved);
 
-    const Vocabulary& source() const { return source_; }
-    const Vocabulary& target() const { return target_; }
+    const Tokenizer& source() const { return source_; }
+    const Tokenizer& target() const { return target_; }
     const Seq2SeqSpec& spec() const { return spec_; }
     Metadata metadata() const;
 
@@ -27,7 +28,7 @@ public:
 
 private:
     bool reverse_;
-    Vocabulary source_, target_;
+    Tokenizer source_, target_;
     Seq2SeqSpec spec_;
 };
 

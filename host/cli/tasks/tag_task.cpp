@@ -2,7 +2,7 @@
 #include <sstream>
 
 #include "cli/tasks/example_task.hpp"
-#include "cli/tasks/words.hpp"
+#include "cli/tasks/labels.hpp"
 #include "rondo/metrics.hpp"
 #include "rondo/sequence_model.hpp"
 

@@ -1,5 +1,5 @@
 #pragma once
-/// Lines as tokens, and labels as numbers.
+/// Labels as numbers.
 #include <set>
 #include <string>
 #include <vector>
@@ -7,9 +7,6 @@
 #include "cli/tasks/task.hpp"
 
 namespace rondo::cli {
-
-/// A line's tokens, without the end of line that words have.
-std::vector<std::int32_t> encode_line(const Vocabulary& vocabulary, const std::string& line);
 
 /// Names and their numbers, in order of the names.
 class Labels {

@@ -1,17 +1,10 @@
-#include "cli/tasks/words.hpp"
+#include "cli/tasks/labels.hpp"
 
 #include <algorithm>
 
 #include "cli/json_fields.hpp"
 
 namespace rondo::cli {
-
-std::vector<std::int32_t> encode_line(const Vocabulary& vocabulary, const std::string& line) {
-    std::vector<std::int32_t> ids = vocabulary.encode(line);
-    if (vocabulary.kind() == Vocabulary::Kind::words && !ids.empty() && ids.back() == vocabulary.end_of_line())
-        ids.pop_back();
-    return ids;
-}
 
 Labels::Labels(const Metadata& metadata) {
     const nlohmann::json list = parse_json(metadata_entry(metadata, "labels"), "labels");
