@@ -26,6 +26,9 @@ Network::Impl::Impl(Device on, NetworkSpec described) : device(std::move(on)), s
     loss_scales.resize(count);
     loss_counted.resize(count);
     block_written.resize(graph.blocks.size());
+    for (const model::StorageBlock& block : graph.blocks)
+        block_places.push_back(
+            {parameters.data() + block.offset * element(), gradients.data() + block.offset * element()});
     for (model::GraphNode& node : graph.nodes) {
         node.module->attach(device);
         carried.emplace_back(node.carried.size(), nullptr);
@@ -75,11 +78,7 @@ model::NetworkPlan& Network::Impl::find_plan(std::span<const Sequence> inputs, M
     }
     if ((*found)->arena != arena.data()) {
         (*found)->bound = ++bindings;
-        std::vector<model::BlockPlace> blocks;
-        for (const model::StorageBlock& block : graph.blocks)
-            blocks.push_back(
-                {parameters.data() + block.offset * element(), gradients.data() + block.offset * element()});
-        (*found)->bind(graph, arena.data(), blocks);
+        (*found)->bind(graph, arena.data(), block_places);
     }
     return **found;
 }

@@ -46,7 +46,8 @@ struct Network::Impl {
     model::DeviceBuffer counted;  ///< i64, one a node
     std::vector<RandomState> random_staged;
     std::vector<double> sums_read;
-    std::vector<const void*> block_data;  ///< scratch of prepare
+    std::vector<model::BlockPlace> block_places;  ///< one a block
+    std::vector<const void*> block_data;          ///< scratch of prepare
     std::vector<std::unique_ptr<model::NetworkPlan>> plans;
     std::uint64_t bindings = 0;               ///< of plans to arenas, so far
     std::vector<model::InputExtent> wanted;   ///< scratch of find_plan
