@@ -1,6 +1,6 @@
 // out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0, and 0 where t >= lengths[b]
 //   keep from Philox (rondo/philox.hpp): one draw serves four neighbouring elements, which one thread takes
-//   x, out [T,B,I]   seed, step in device memory   deterministic, the same bits as on the CPU
+//   x, out [T,B,I], x null: ones   seed, step in device memory   deterministic, the same bits as on the CPU
 //   traffic: 2·S bytes an element; with 20 rounds of Philox for four elements nearly compute-bound
 #include "elements.cuh"
 #include "rondo/philox.hpp"
@@ -41,7 +41,8 @@ __global__ void __launch_bounds__(kThreads) dropout_kernel(const Dropout a, S* o
         for (int w = 0; w < 4; w += kCount) {
             if (w >= count) break;
             C value[kCount];
-            load(value, x + first + w);
+            fill(value, 1);
+            if (x != nullptr) load(value, x + first + w);
 #pragma unroll
             for (int j = 0; j < kCount; ++j)
                 value[j] = keeps(a, mask, words.word[w + j], first + w + j) ? value[j] * factor : C(0);

@@ -91,7 +91,8 @@ void add_info(CLI::App& program) {
     command->add_option("--prefix", options->prefix, "of the weights' names");
     command->add_option("--hidden", options->hidden, "plan a stack of this width");
     command->add_option("--input", options->input, "its input's width; 0 for --hidden");
-    command->add_option("--cell", options->cell, "lstm, gru, rnn_tanh or rnn_relu");
+    command->add_option("--cell", options->cell,
+                        "lstm, gru, rnn_tanh, rnn_relu, slstm, mingru, minlstm, lnlstm or lngru");
     command->add_option("--layers", options->layers, "how many");
     command->add_option("--projection", options->projection, "lstm: width h is projected to");
     command->add_option("--direction", options->direction, "forward, reverse or bidirectional");

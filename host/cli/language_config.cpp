@@ -12,9 +12,20 @@ namespace rondo::cli {
 namespace {
 
 /// What one layer can be told apart from the others; everything else it has from the whole.
-constexpr std::array<std::string_view, 10> kLayerFields{
-    "cell",    "hidden",       "projection", "biases",  "peepholes",
-    "coupled", "reset_before", "cell_clip",  "dropout", "dropout_per_sequence"};
+constexpr std::array<std::string_view, 14> kLayerFields{"cell",
+                                                        "hidden",
+                                                        "projection",
+                                                        "biases",
+                                                        "peepholes",
+                                                        "coupled",
+                                                        "reset_before",
+                                                        "cell_clip",
+                                                        "dropout",
+                                                        "dropout_per_sequence",
+                                                        "recurrent_dropout",
+                                                        "weight_dropout",
+                                                        "zoneout",
+                                                        "zoneout_cell"};
 
 LayerSpec layer_of(const TrainConfig& c) {
     require(c.hidden >= 1, "hidden", c.hidden, "must be at least 1");
@@ -27,6 +38,10 @@ LayerSpec layer_of(const TrainConfig& c) {
     layer.cell_clip = c.cell_clip;
     layer.dropout = c.dropout;
     layer.dropout_per_sequence = c.dropout_per_sequence && c.dropout > 0;
+    layer.recurrent_dropout = c.recurrent_dropout;
+    layer.weight_dropout = c.weight_dropout;
+    layer.zoneout = c.zoneout;
+    layer.zoneout_cell = c.zoneout_cell;
     return layer;
 }
 

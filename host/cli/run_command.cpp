@@ -59,9 +59,11 @@ void add_run(CLI::App& program) {
                      "safetensors file to write: y, hy, cy; with --grad NAME.grad of x, h0, c0 and every weight. "
                      "f64 in f64 runs, f32 otherwise")
         ->required();
-    command->add_option("--cell", options->cell,
-                        "lstm, gru, rnn_tanh, rnn_relu, or a comma list, one a layer; told from the number of gates "
-                        "where it is not given");
+    command->add_option(
+        "--cell", options->cell,
+        "lstm, gru, rnn_tanh, rnn_relu, slstm, mingru, minlstm, lnlstm, lngru, or a comma list, one a layer; told "
+        "from the number of gates "
+        "where it is not given");
     command->add_flag("--grad", options->gradients, "backward too");
     command->add_option("--device", options->device, "auto, cpu, cuda, or reference: the plain oracle");
     command->add_option("--threads", options->threads, "of the cpu; 0 is one a core");

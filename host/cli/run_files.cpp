@@ -187,7 +187,8 @@ void write_result(const std::string& path, const RunProblem& problem, const RunR
         output.add("x.grad", {problem.steps, problem.batch, problem.spec.input}, result.dx);
         output.add_states(problem, result.dstates, "0", ".grad");
         for (const reference::Parameter& parameter : reference::parameters(problem.spec)) {
-            const bool vector = parameter.name.starts_with("bias") || parameter.name.starts_with("weight_peephole");
+            const bool vector = parameter.name.starts_with("bias") || parameter.name.starts_with("weight_peephole") ||
+                                parameter.name.starts_with("weight_norm");
             output.add(parameter.name + ".grad",
                        vector ? Shape{parameter.rows} : Shape{parameter.rows, parameter.columns},
                        result.dparameters.at(parameter.name));

@@ -18,8 +18,8 @@ using Tensors = std::map<std::string, const TensorInfo*>;  ///< by name, the pre
 /// The layer of a parameter's name: 12 of weight_hh_l12_reverse. Nothing where it is no such name.
 std::optional<int> layer_of(std::string_view name) {
     constexpr std::string_view kReverse = "_reverse";
-    constexpr std::array<std::string_view, 6> kKinds{"weight_ih", "weight_hh", "bias_ih",
-                                                     "bias_hh",   "weight_hr", "weight_peephole"};
+    constexpr std::array<std::string_view, 7> kKinds{"weight_ih", "weight_hh",       "bias_ih",    "bias_hh",
+                                                     "weight_hr", "weight_peephole", "weight_norm"};
     if (name.ends_with(kReverse)) name.remove_suffix(kReverse.size());
     const std::size_t mark = name.rfind("_l");
     if (mark == std::string_view::npos) return std::nullopt;
@@ -62,16 +62,22 @@ std::string cell_by_gates(std::int64_t gates, const StackOptions& options, const
 }
 
 LayerSpec layer_from(const LayerTensors& tensors, std::size_t layer, const StackOptions& options) {
-    const Shape& hh = tensors.matrix("weight_hh");
     LayerSpec spec;
+    if (!options.cells.empty()) {
+        spec.cell = options.cells[options.cells.size() == 1 ? 0 : layer];
+        if (!reference::is_recurrent(spec)) {  // it has no weight_hh to tell its width
+            spec.hidden = tensors.matrix("weight_ih")[0] / reference::gates(spec);
+            spec.biases = tensors.has("bias_ih") ? Biases::one : Biases::none;
+            return spec;
+        }
+    }
+    const Shape& hh = tensors.matrix("weight_hh");
     spec.hidden = hh[1];
     if (tensors.has("weight_hr")) {
         spec.projection = hh[1];
         spec.hidden = tensors.matrix("weight_hr")[1];
     }
-    if (!options.cells.empty()) {
-        spec.cell = options.cells[options.cells.size() == 1 ? 0 : layer];
-    } else {
+    if (options.cells.empty()) {
         require(hh[0] % spec.hidden == 0, tensors.name("weight_hh"), hh,
                 detail::concat("rows must be a multiple of the hidden width, ", spec.hidden));
         spec.cell = cell_by_gates(hh[0] / spec.hidden, options, tensors.name("weight_hh"));
@@ -105,7 +111,8 @@ void check_shapes(const StackSpec& spec, Tensors tensors) {
         const auto found = tensors.find(expected.name);
         if (found == tensors.end()) refuse("tensor", expected.name, "is missing");
         const TensorInfo& tensor = *found->second;
-        const bool vector = expected.name.starts_with("bias") || expected.name.starts_with("weight_peephole");
+        const bool vector = expected.name.starts_with("bias") || expected.name.starts_with("weight_peephole") ||
+                            expected.name.starts_with("weight_norm");
         const Shape shape = vector ? Shape{expected.rows} : Shape{expected.rows, expected.columns};
         require(tensor.shape == shape, tensor.name, tensor.shape, "must be " + shape.to_string());
         require(tensor.dtype != DType::i64 && tensor.dtype != DType::i32, tensor.name, tensor.dtype,

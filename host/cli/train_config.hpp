@@ -38,6 +38,7 @@ struct TrainConfig {
     double dropout = 0;
     std::optional<double> input_dropout, output_dropout;
     bool dropout_per_sequence = false;
+    double recurrent_dropout = 0, weight_dropout = 0, zoneout = 0, zoneout_cell = 0;
     std::string recurrent_clip = "none", dtype = "f32";
     std::string init = "standard";
     double init_range = 0.1, forget_bias = 0;
@@ -97,11 +98,13 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("vocabulary", c.vocabulary, yes, "at most so many tokens, the most frequent; 0 for all (subwords: 8000)");
 
     visit("model", c.model, yes, "rnn or transformer");
-    visit("cell", c.cell, yes, "lstm, gru, rnn_tanh or rnn_relu");
+    visit("cell", c.cell, yes, "lstm, gru, rnn_tanh, rnn_relu, slstm, mingru, minlstm, lnlstm or lngru");
     visit("hidden", c.hidden, yes, "width of a layer");
-    visit("layers", c.layers, yes,
-          "how many, or a JSON list with one object a layer; its fields (cell, hidden, projection, biases, peepholes, "
-          "coupled, reset_before, cell_clip, dropout, dropout_per_sequence) default to those of the whole");
+    visit(
+        "layers", c.layers, yes,
+        "how many, or a JSON list with one object a layer; its fields (cell, hidden, projection, biases, peepholes, "
+        "coupled, reset_before, cell_clip, dropout, dropout_per_sequence, recurrent_dropout, weight_dropout, zoneout, "
+        "zoneout_cell) default to those of the whole");
     visit("embedding", c.embedding, yes, "width; 0 for that of the first layer");
     visit("projection", c.projection, yes, "lstm: width h is projected to; 0 for none");
     visit("biases", c.biases, yes, "none, one or two");
@@ -135,6 +138,11 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("input_dropout", c.input_dropout, yes, "rate on the embedding, where it differs");
     visit("output_dropout", c.output_dropout, yes, "rate on the last layer's output, where it differs");
     visit("dropout_per_sequence", c.dropout_per_sequence, yes, "one mask for all steps of a window");
+    visit("recurrent_dropout", c.recurrent_dropout, yes, "rate of h in its own product, one mask for all steps");
+    visit("weight_dropout", c.weight_dropout, yes,
+          "rate of the recurrent weights, one mask for all steps (DropConnect)");
+    visit("zoneout", c.zoneout, yes, "rate at which an element of h stays as it was for a step");
+    visit("zoneout_cell", c.zoneout_cell, yes, "lstm: the same of c");
     visit("recurrent_clip", c.recurrent_clip, yes, "of the gradient from step to step: none, value:LIMIT, norm:LIMIT");
     visit("dtype", c.dtype, yes, "f32, f64, tf32, bf16 or f16");
     visit("init", c.init, yes, "standard (PyTorch's) or uniform (all parameters in +-init_range)");

@@ -44,8 +44,17 @@ const CellKernels* CpuBackend::cell_kernels(std::string_view name, CellOptions o
     return &functions(*table_, precision.storage).cells->cells[index];
 }
 
-std::string CpuBackend::algorithm(const LayerSpec&, const Extent&) const {
-    return detail::concat("cpu ", cpu::name_of(isa_), ", packed product fused with the cell's map");
+std::string CpuBackend::algorithm(const LayerSpec& layer, const Extent&) const {
+    const bool scanned = cell_info(layer.cell, layer.options).scanned();
+    return detail::concat("cpu ", cpu::name_of(isa_),
+                          scanned ? ", scan over time" : ", packed product fused with the cell's map");
+}
+
+/// Of cells that need whole rows: the product, and what their maps keep.
+std::int64_t CpuBackend::scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
+                                       std::int64_t batch) const {
+    if (!cell.row_wise) return 0;
+    return batch * layer.hidden * (cell.gates + cell.row_scratch) * size_of(precision.accumulate);
 }
 
 void* CpuBackend::allocate(std::size_t bytes) {
@@ -109,6 +118,14 @@ void CpuBackend::step_backward(const StepBackward& step, Stream) {
 
 void CpuBackend::gradient_of_h(const GradientOfH& step, Stream) {
     functions(*table_, step.layer->precision.storage).gradient_of_h(step, context());
+}
+
+void CpuBackend::scan_forward(const ScanForward& scan, Stream) {
+    functions(*table_, scan.layer->precision.storage).scan_forward(scan, context());
+}
+
+void CpuBackend::scan_backward(const ScanBackward& scan, Stream) {
+    functions(*table_, scan.layer->precision.storage).scan_backward(scan, context());
 }
 
 void CpuBackend::column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols,

@@ -31,6 +31,9 @@ public:
     std::int64_t chunk_bytes() const override { return std::int64_t{4} << 20; }  // so that they stay in a cache
     std::string algorithm(const LayerSpec& layer, const Extent& extent) const override;
 
+    std::int64_t scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
+                               std::int64_t batch) const override;
+
     void* allocate(std::size_t bytes) override;
     void free(void* p) noexcept override;
     void zero(void* p, std::size_t bytes, Stream stream) override;
@@ -47,6 +50,8 @@ public:
     void project_forward(const ProjectForward& step, Stream stream) override;
     void step_backward(const StepBackward& step, Stream stream) override;
     void gradient_of_h(const GradientOfH& step, Stream stream) override;
+    void scan_forward(const ScanForward& scan, Stream stream) override;
+    void scan_backward(const ScanBackward& scan, Stream stream) override;
 
     void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
                    const std::int64_t* lengths, Stream stream) override;

@@ -32,8 +32,12 @@ struct Context {
 struct CellKernels {
     int stages;
     Stage stage[kMaxStages];
+    bool row_wise;  ///< whole rows alone, whose product lies in scratch already
     void (*forward[kMaxStages])(const StepForward& step, const cpu::Tile& tile);
     void (*backward[kMaxStages])(const StepBackward& step, const cpu::Tile& tile);
+    // Of a cell without stages: a row of the batch, and a strip of kStripPacks packs from a unit on.
+    void (*scan_forward)(const ScanForward& scan, std::int64_t row, std::int64_t unit);
+    void (*scan_backward)(const ScanBackward& scan, std::int64_t row, std::int64_t unit);
 };
 
 namespace cpu {
@@ -73,6 +77,8 @@ struct Functions {
     void (*project_forward)(const ProjectForward& step, const Context& context);
     void (*step_backward)(const StepBackward& step, const Context& context);
     void (*gradient_of_h)(const GradientOfH& step, const Context& context);
+    void (*scan_forward)(const ScanForward& scan, const Context& context);
+    void (*scan_backward)(const ScanBackward& scan, const Context& context);
     void (*column_sums)(void* sums, const void* x, std::int64_t rows, std::int64_t cols, std::int64_t stride,
                         bool accumulate, const Context& context);
     void (*evaluate)(Elementary function, const void* x, void* y, std::int64_t count);

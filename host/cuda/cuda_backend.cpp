@@ -65,7 +65,9 @@ const CellKernels* CudaBackend::cell_kernels(std::string_view name, CellOptions 
     return static_cast<const CellKernels*>(static_cast<const void*>(found));
 }
 
-std::string CudaBackend::algorithm(const LayerSpec&, const Extent&) const { return "cuBLASLt + fused kernel"; }
+std::string CudaBackend::algorithm(const LayerSpec& layer, const Extent&) const {
+    return cell_info(layer.cell, layer.options).scanned() ? "scan over time" : "cuBLASLt + fused kernel";
+}
 
 void CudaBackend::check_memory(std::string_view argument, const void* p) const {
     cuda::check_memory(gpu_.ordinal, argument, p);

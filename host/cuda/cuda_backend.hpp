@@ -79,6 +79,8 @@ public:
     void project_forward(const ProjectForward& step, Stream stream) override;
     void step_backward(const StepBackward& step, Stream stream) override;
     void gradient_of_h(const GradientOfH& step, Stream stream) override;
+    void scan_forward(const ScanForward& scan, Stream stream) override;
+    void scan_backward(const ScanBackward& scan, Stream stream) override;
     void together(std::span<const StepForward> steps, Stream stream) override;
     void together(std::span<const ProjectForward> steps, Stream stream) override;
     void together(std::span<const StepBackward> steps, Stream stream) override;

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "cuda/cuda_backend.hpp"
+#include "scan/scan.hpp"
 
 namespace rondo {
 namespace {
@@ -18,6 +19,11 @@ void* row_factors(const LoopLayer& layer) {
            layer.batch * layer.cell->gates * layer.hidden * size_of(layer.precision.accumulate);
 }
 
+/// Behind them, what the maps of row-wise cells keep.
+void* row_scratch(const LoopLayer& layer) {
+    return static_cast<std::byte*>(row_factors(layer)) + layer.batch * size_of(layer.precision.accumulate);
+}
+
 /// make(step) of every step, for one launch.
 template <class Step, class Make>
 auto for_directions(std::span<const Step> steps, const Make& make) {
@@ -32,11 +38,13 @@ std::int64_t elements_between(const void* first, const void* second, DType type)
     return (static_cast<const std::byte*>(second) - static_cast<const std::byte*>(first)) / size_of(type);
 }
 
+kernels::ZoneoutOf of(const Zoneout& zoneout) { return {zoneout.rate, zoneout.mask, zoneout.candidate}; }
+
 }  // namespace
 
 std::int64_t CudaBackend::scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
                                         std::int64_t batch) const {
-    return (batch * cell.gates * layer.hidden + batch) * size_of(precision.accumulate);
+    return (batch * (cell.gates + cell.row_scratch) * layer.hidden + batch) * size_of(precision.accumulate);
 }
 
 /// scratch[batch,n] = a[batch,k]·W, W stored [k,n], or [n,k] where transposed.
@@ -107,8 +115,12 @@ void CudaBackend::together(std::span<const StepForward> steps, Stream stream) {
         for (int s = 0; s < layer.cell->states; ++s) {
             a.state[s] = step.state[s];
             a.next[s] = step.next[s];
+            a.zoneout[s] = of(step.zoneout[s]);
         }
         a.saved = step.saved;
+        a.scratch = row_scratch(layer);
+        a.recurrent_mask = layer.recurrent_mask;
+        a.fed_back = step.fed_back;
         a.y = step.y;
         a.y_stride = step.y_stride;
         a.y_scale = step.y_scale;
@@ -130,8 +142,9 @@ void CudaBackend::together(std::span<const ProjectForward> steps, Stream stream)
         stream);
     const auto launched = for_directions(steps, [](const ProjectForward& step) {
         const LoopLayer& layer = *step.layer;
-        return kernels::ProjectedState{layer.batch, layer.width, step.t,        layer.lengths, layer.scratch, step.h,
-                                       step.next,   step.y,      step.y_stride, step.y_scale,  step.y_add};
+        return kernels::ProjectedState{
+            layer.batch,          layer.width,   step.t, layer.lengths, layer.scratch, step.h,    step.next,
+            layer.recurrent_mask, step.fed_back, step.y, step.y_stride, step.y_scale,  step.y_add};
     });
     kernels::store_projected(steps.front().layer->precision.storage, launched, cuda::handle_of(stream));
 }
@@ -167,6 +180,7 @@ kernels::Directions<kernels::Incoming> CudaBackend::incoming(std::span<const Ste
         g.later = from.later;
         g.lengths = layer.lengths;
         g.product = product ? layer.scratch : nullptr;
+        g.mask = layer.recurrent_mask;
         g.carry = from.carry;
         g.carry_in_storage = from.carry_dtype == layer.precision.storage;
         if (product && clip.kind == RecurrentClip::Kind::value) g.clip = clip.limit;
@@ -235,9 +249,11 @@ void CudaBackend::together(std::span<const StepBackward> steps, Stream stream) {
             a.next[s] = step.next[s];
             a.dnext[s] = step.dnext[s];
             a.dstep[s] = step.dstep[s];
+            a.zoneout[s] = step.zoneout[s];
             a.dstate[s] = step.dstate[s];
         }
         a.saved = step.saved;
+        a.scratch = row_scratch(layer);
         a.dgates_x = step.dgates_x;
         a.dgates_h = step.dgates_h;
         a.dvectors = step.dvectors;
@@ -256,6 +272,52 @@ void CudaBackend::together(std::span<const GradientOfH> steps, Stream stream) {
     for (std::size_t d = 0; d < steps.size(); ++d) launched.of[d] = {dh.of[d], steps[d].out};
     const LoopLayer& layer = *steps.front().layer;
     kernels::gradient_of_h(layer.precision.storage, launched, layer.batch, cuda::handle_of(stream));
+}
+
+void CudaBackend::scan_forward(const ScanForward& scan, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    const LoopLayer& layer = *scan.layer;
+    kernels::ScanForwardOf a;
+    a.batch = layer.batch;
+    a.hidden = layer.hidden;
+    a.begin = scan.begin;
+    a.end = scan.end;
+    a.reverse = scan.reverse;
+    a.lengths = layer.lengths;
+    a.gates_x = scan.gates_x;
+    a.h = scan.h;
+    a.next = scan.next;
+    a.saved = scan.saved;
+    a.zoneout = of(scan.zoneout);
+    a.y = scan.y;
+    a.y_stride = scan.y_stride;
+    a.y_scale = scan.y_scale;
+    a.y_add = scan.y_add;
+    kernels::scan_forward(layer.cell->name, layer.precision.storage, a, cuda::handle_of(stream));
+}
+
+void CudaBackend::scan_backward(const ScanBackward& scan, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    const LoopLayer& layer = *scan.layer;
+    kernels::ScanBackwardOf a;
+    a.batch = layer.batch;
+    a.hidden = layer.hidden;
+    a.begin = scan.begin;
+    a.end = scan.end;
+    a.reverse = scan.reverse;
+    a.lengths = layer.lengths;
+    a.before = scan.before;
+    a.saved = scan.saved;
+    a.zoneout = scan.zoneout;
+    a.carry = scan.carry;
+    a.carry_in_storage = scan.carry_dtype == layer.precision.storage;
+    a.dy = scan.dy;
+    a.dy_stride = scan.dy_stride;
+    a.dy_scale = scan.dy_scale;
+    a.dstep = scan.dstep;
+    a.dgates_x = scan.dgates_x;
+    a.dstate = scan.dstate;
+    kernels::scan_backward(layer.cell->name, layer.precision.storage, a, cuda::handle_of(stream));
 }
 
 void CudaBackend::step_forward(const StepForward& step, Stream stream) { together(std::span(&step, 1), stream); }

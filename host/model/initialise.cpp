@@ -47,7 +47,10 @@ template <class T>
 void fill(HostTensor& tensor, const model::TensorSpec& spec, const InitSpec& init) {
     const std::uint64_t seed = philox_subseed(init.seed, hash_of(tensor.name));
     const std::span<T> out = tensor.as<T>();
-    if (spec.constant)
+    if (spec.ones) {
+        std::fill(out.begin(), out.end(), T(0));
+        std::fill_n(out.begin(), *spec.ones, T(1));
+    } else if (spec.constant)
         std::fill(out.begin(), out.end(), static_cast<T>(*spec.constant));
     else if (init.kind == InitSpec::Kind::uniform)
         fill_uniform(out, seed, init.range);

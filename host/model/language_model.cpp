@@ -31,6 +31,10 @@ void visit_layer(Fields& f, std::size_t index, Layer& layer) {
     field("cell_clip", layer.cell_clip);
     field("dropout", layer.dropout);
     field("dropout_per_sequence", layer.dropout_per_sequence);
+    field("recurrent_dropout", layer.recurrent_dropout);
+    field("weight_dropout", layer.weight_dropout);
+    field("zoneout", layer.zoneout);
+    field("zoneout_cell", layer.zoneout_cell);
 }
 
 std::vector<LayerSpec> layers_of(const LanguageModelSpec& spec) {

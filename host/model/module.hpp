@@ -49,6 +49,7 @@ struct TensorSpec {
     double bound = 0;                               ///< standard initialisation: uniform in ±bound; 0: normal
     double deviation = 1;                           ///< of that normal, whose mean is 0
     std::optional<double> constant{};               ///< begins so, whatever the initialisation
+    std::optional<std::int64_t> ones{};             ///< begins as so many ones, then zeros, likewise
     std::int64_t forget_begin = 0, forget_end = 0;  ///< bias elements of the forget gate, if any
     bool input_side = false;                        ///< bias_ih: where a forget bias goes
 };

@@ -65,6 +65,7 @@ Result<Real> gradients(const StackSpec& spec, std::int64_t steps, std::int64_t b
     }
     recorded.lengths = in.lengths;
     for (const auto& mask : in.masks) recorded.masks.emplace_back(mask.begin(), mask.end());
+    for (const auto& [name, drawn] : in.noise) recorded.noise[name] = {drawn.begin(), drawn.end()};
 
     const Outputs<Reverse<Real>> out = run<Reverse<Real>>(spec, steps, batch, recorded);
 

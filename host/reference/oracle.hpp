@@ -21,6 +21,8 @@ struct Inputs {
     std::vector<std::vector<S>> states;                ///< none: all zero
     std::vector<std::int64_t> lengths;                 ///< none: every row takes every step
     std::vector<std::vector<S>> masks;                 ///< a layer: its input is multiplied by them; empty for none
+    /// What is drawn inside a layer and direction, by the names of reference::noise; absent: the expectation.
+    std::map<std::string, std::vector<S>> noise;
 };
 
 template <class S>
@@ -38,8 +40,8 @@ Weights<S> weights_of(const std::map<std::string, std::vector<S>>& parameters, i
         const auto found = parameters.find(full_name(name, layer, direction));
         return found == parameters.end() ? std::span<const S>{} : found->second;
     };
-    return {find("weight_ih"), find("weight_hh"), find("bias_ih"),
-            find("bias_hh"),   find("weight_hr"), find("weight_peephole")};
+    return {find("weight_ih"), find("weight_hh"),       find("bias_ih"),    find("bias_hh"),
+            find("weight_hr"), find("weight_peephole"), find("weight_norm")};
 }
 
 /// Row b of a [B, width] tensor.
@@ -69,11 +71,12 @@ struct Features {
 };
 
 /// One direction of one layer over the whole batch. Adds scale·h to columns [column, column + W) of y [T,B,O].
-/// first_state: where h, and c after it, stand in the lists of states.
+/// first_state: where h, and the other states after it, stand in the lists of states.
 template <class S>
 struct Recurrence {
     const LayerSpec& layer;
     Weights<S> weights;
+    int index;
     bool reverse;
     std::size_t first_state, column;
     S scale;
@@ -81,18 +84,24 @@ struct Recurrence {
     void run(std::size_t T, std::size_t B, const Inputs<S>& in, const Features<S>& features, std::vector<S>& y,
              Outputs<S>& out) const {
         const std::size_t O = static_cast<std::size_t>(layer.output());
+        const std::vector<S> hh = scaled({weights.hh.begin(), weights.hh.end()}, noise(in, "weight_hh"), 0);
+        Weights<S> dropped = weights;
+        dropped.hh = hh;
         for (std::size_t b = 0; b < B; ++b) {
             const std::size_t length = in.lengths.empty() ? T : static_cast<std::size_t>(in.lengths[b]);
             Carried<S> state;
-            state.h = initial(in, 0, b, layer.width());
-            if (layer.cell == "lstm") state.c = initial(in, 1, b, layer.hidden);
+            for (std::size_t s = 0; s < state_names(layer).size(); ++s)
+                state.push_back(initial(in, s, b, s == 0 ? layer.width() : layer.hidden));
             for (std::size_t n = 0; n < T; ++n) {
                 const std::size_t t = reverse ? T - 1 - n : n, row = t * B + b;
                 if (t < length) {
-                    state = step(layer, weights, features.row(row), state);
-                    for (std::size_t k = 0; k < state.h.size(); ++k) {
+                    const std::vector<S> h = scaled(state[0], noise(in, "recurrent"), b);
+                    Carried<S> next = step(layer, dropped, features.row(row), state, h);
+                    for (std::size_t s = 0; s < next.size(); ++s) zone_out(in, s, row, state[s], next[s]);
+                    state = next;
+                    for (std::size_t k = 0; k < state[0].size(); ++k) {
                         S& value = y[row * O + column + k];
-                        value = value + scale * state.h[k];
+                        value = value + scale * state[0][k];
                     }
                 }
                 put(out.state_steps, row, state);
@@ -107,8 +116,28 @@ private:
         return in.states.empty() ? std::vector<S>(size, S(0)) : row_of(in.states[first_state + state], b, size);
     }
     void put(std::vector<std::vector<S>>& states, std::size_t row, const Carried<S>& state) const {
-        put_row(states[first_state], row, state.h);
-        if (!state.c.empty()) put_row(states[first_state + 1], row, state.c);
+        for (std::size_t s = 0; s < state.size(); ++s) put_row(states[first_state + s], row, state[s]);
+    }
+    /// Null where nothing is drawn.
+    const std::vector<S>* noise(const Inputs<S>& in, const std::string& name) const {
+        const auto found = in.noise.find(full_name(name, index, reverse ? 1 : 0));
+        return found == in.noise.end() ? nullptr : &found->second;
+    }
+    /// v multiplied by a row of factors.
+    static std::vector<S> scaled(std::vector<S> v, const std::vector<S>* factors, std::size_t row) {
+        for (std::size_t k = 0; factors && k < v.size(); ++k) v[k] = v[k] * (*factors)[row * v.size() + k];
+        return v;
+    }
+    /// next = k·state + (1 - k)·next, k drawn 0 or 1, or its expectation
+    void zone_out(const Inputs<S>& in, std::size_t s, std::size_t row, const std::vector<S>& state,
+                  std::vector<S>& next) const {
+        const double rate = s == 0 ? layer.zoneout : layer.zoneout_cell;
+        if (rate == 0) return;
+        const std::vector<S>* drawn = noise(in, "zoneout_" + state_names(layer)[s]);
+        for (std::size_t j = 0; j < next.size(); ++j) {
+            const S k = drawn ? (*drawn)[row * next.size() + j] : S(static_cast<decltype(real_part(S(0)))>(rate));
+            next[j] = k * state[j] + (S(1) - k) * next[j];
+        }
     }
 };
 
@@ -150,12 +179,13 @@ Outputs<S> run(const StackSpec& spec, std::int64_t steps, std::int64_t batch, co
             const bool beside = both && d == 1 && layer.merge == Merge::concatenate;
             const detail::Recurrence<S> recurrence{layer,
                                                    detail::weights_of(in.parameters, index, d),
+                                                   index,
                                                    d == 1,
                                                    first_state,
                                                    beside ? static_cast<std::size_t>(layer.width()) : 0,
                                                    S(both && layer.merge == Merge::average ? 0.5f : 1.0f)};
             recurrence.run(T, B, in, features, y, out);
-            first_state += layer.cell == "lstm" ? 2 : 1;
+            first_state += state_names(layer).size();
         }
         out.y = y;
     }

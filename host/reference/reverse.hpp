@@ -124,6 +124,15 @@ Reverse<Real> exp(const Reverse<Real>& a) {
     return Tape<Real>::result(e, a, e);
 }
 template <class Real>
+Reverse<Real> log(const Reverse<Real>& a) {
+    return Tape<Real>::result(std::log(a.value()), a, Real(1) / a.value());
+}
+template <class Real>
+Reverse<Real> sqrt(const Reverse<Real>& a) {
+    const Real root = std::sqrt(a.value());
+    return Tape<Real>::result(root, a, Real(0.5) / root);
+}
+template <class Real>
 Reverse<Real> tanh(const Reverse<Real>& a) {
     const Real y = std::tanh(a.value());
     return Tape<Real>::result(y, a, Real(1) - y * y);

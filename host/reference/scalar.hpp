@@ -21,6 +21,15 @@ S sigmoid(const S& x) {
     return e / (S(1) + e);
 }
 
+/// log σ(x), likewise.
+template <class S>
+S log_sigmoid(const S& x) {
+    using std::exp;
+    using std::log;
+    if (real_part(x) >= 0) return -log(S(1) + exp(-x));
+    return x - log(S(1) + exp(x));
+}
+
 /// max(0, x); its derivative at 0 is 0.
 template <class S>
 S relu(const S& x) {

@@ -71,6 +71,16 @@ struct LoopLayer {
     RecurrentClip recurrent_clip;
     const std::int64_t* lengths = nullptr;  ///< [B], null where all rows take every step
     void* scratch = nullptr;                ///< Backend::scratch_bytes, dead between two calls
+    /// in [B,width], in Precision::accumulate: factors of h on its way into its product; null for none
+    const void* recurrent_mask = nullptr;
+};
+
+/// Elements of a state that stay as they were. In training they are drawn; otherwise the expectation is taken,
+/// rate·state + (1 - rate)·candidate.
+struct Zoneout {
+    double rate = 0;             ///< 0: none
+    const void* mask = nullptr;  ///< in [B,H], in Precision::storage: 0 where the state stays; null: the expectation
+    void* candidate = nullptr;   ///< out [B,H], like the state, where there is a mask: what the cell made of it
 };
 
 /// One stage of one step: gates_h = operand·W_stageᵀ + bias_h, then the stage's map on every (b, h).
@@ -89,6 +99,8 @@ struct StepForward {
     const void* state[kMaxStates] = {};  ///< in [B, width or H]: states before the step; [0] is h
     void* next[kMaxStates] = {};         ///< out [B, ...]; where h is projected next[0] is o∘tanh(c) [B,H]
     void* saved = nullptr;               ///< in, out [B,R,H]; null where nobody will read it
+    Zoneout zoneout[kMaxStates] = {};    ///< of the states; none of a projected h
+    void* fed_back = nullptr;            ///< out [B,width]: h'∘recurrent_mask, the next step's operand; null for no
     void* y = nullptr;  ///< out: h' is also written here, scaled; null for no (projection does it then)
     std::int64_t y_stride = 0;
     double y_scale = 1;
@@ -103,6 +115,7 @@ struct ProjectForward {
     const void* packed = nullptr;       ///< in: W_hr [P,H] packed for Packing::gates with one gate
     const void* h = nullptr;            ///< in [B,P]: before the step
     void* next = nullptr;               ///< out [B,P]
+    void* fed_back = nullptr;           ///< out [B,P], as StepForward's
     void* y = nullptr;
     std::int64_t y_stride = 0;
     double y_scale = 1;
@@ -111,7 +124,7 @@ struct ProjectForward {
 
 /// The gradient of h after step t, as it goes into the step's backward. `later` is the step that ran after t
 /// (t + 1 forward, t - 1 in the reverse direction):
-///     dh = (row took step `later` ? clip(carry + dgates_h(later)·W_hh) : carry)
+///     dh = (row took step `later` ? clip(carry + (dgates_h(later)·W_hh)∘recurrent_mask) : carry)
 ///        + (row took step t ? dy_scale·dy(t) + dstep(t) : 0)
 /// A row takes step t where t < lengths[b]. At the step that ran last there is no later one (dgates_h null): carry is
 /// the gradient of the final state.
@@ -142,7 +155,9 @@ struct StepBackward {
     std::int64_t next_stage_stride = 0;
     const void* next_stage_packed = nullptr;  ///< in: W_hh's rows of stage+1, Packing::transposed
     const void* state[kMaxStates] = {};       ///< in: before the step
-    const void* next[kMaxStates] = {};        ///< in: after the step ([0] is never read when projected)
+    const void* next[kMaxStates] = {};        ///< in: after the step ([0] is never read when projected), of a state
+                                              ///< with zoneout its candidate
+    const void* zoneout[kMaxStates] = {};     ///< in [B,H]: the masks; null for none
     const void* saved = nullptr;              ///< in [B,R,H]
     const void* dnext[kMaxStates] = {};  ///< in [B,H]: gradients after the step, of states other than h; null: zero
     const void* dstep[kMaxStates] = {};  ///< in [B,H]: gradients of step outputs, of states other than h; null: none
@@ -161,6 +176,42 @@ struct GradientOfH {
     std::int64_t t = 0;
     IncomingGradient dh;
     void* out = nullptr;  ///< out [B,width], in Precision::storage
+};
+
+/// Steps [begin, end) of a cell without stages, all of one call: h(t) = a(t)∘h(before) + b(t), in the order of time or
+/// against it. Idle rows as StepForward's. n = end - begin.
+struct ScanForward {
+    const LoopLayer* layer = nullptr;
+    std::int64_t begin = 0, end = 0;
+    bool reverse = false;
+    const void* gates_x = nullptr;  ///< in [n,B,G,H]
+    const void* h = nullptr;        ///< in [B,H]: before the step that is taken first
+    void* next = nullptr;           ///< out [n,B,H]: after every step
+    void* saved = nullptr;          ///< out [n,B,R,H]; null where nobody will read it
+    Zoneout zoneout;                ///< mask [n,B,H]; no candidates
+    void* y = nullptr;              ///< out: rows y_stride apart, as StepForward's
+    std::int64_t y_stride = 0;
+    double y_scale = 1;
+    bool y_add = false;
+};
+
+/// Its backward, which takes the steps in the other order:
+///     dh(t) = carry + (row takes step t ? dy_scale·dy(t) + dstep(t) : 0);   carry = a(t)∘dh(t)
+struct ScanBackward {
+    const LoopLayer* layer = nullptr;
+    std::int64_t begin = 0, end = 0;
+    bool reverse = false;            ///< of forward
+    const void* before = nullptr;    ///< in [n,B,H]: h before every step
+    const void* saved = nullptr;     ///< in [n,B,R,H]
+    const void* zoneout = nullptr;   ///< in [n,B,H] or null
+    const void* carry = nullptr;     ///< in [B,H]: gradient of h after the last step; null: zero
+    DType carry_dtype = DType::f32;  ///< as IncomingGradient's
+    const void* dy = nullptr;        ///< in, rows dy_stride apart; null: zero
+    std::int64_t dy_stride = 0;
+    double dy_scale = 1;
+    const void* dstep = nullptr;  ///< in [n,B,H] or null
+    void* dgates_x = nullptr;     ///< out [n,B,G,H]
+    void* dstate = nullptr;       ///< out [B,H], in Precision::accumulate: carry in the end; may be carry
 };
 
 /// A softmax over rows of logits with its loss.
@@ -307,6 +358,8 @@ public:
     virtual void project_forward(const ProjectForward& step, Stream stream) = 0;
     virtual void step_backward(const StepBackward& step, Stream stream) = 0;
     virtual void gradient_of_h(const GradientOfH& step, Stream stream) = 0;
+    virtual void scan_forward(const ScanForward& scan, Stream stream) = 0;
+    virtual void scan_backward(const ScanBackward& scan, Stream stream) = 0;
     // The same of both directions of a layer, whose steps do not wait for each other: at once, where a device can.
     virtual void together(std::span<const StepForward> steps, Stream stream) {
         for (const StepForward& step : steps) step_forward(step, stream);
@@ -325,7 +378,7 @@ public:
     /// out[t,b,:] = t < lengths[b] ? x[t,b,:] : 0. out may be x.
     virtual void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
                            std::int64_t cols, const std::int64_t* lengths, Stream stream) = 0;
-    /// out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0; keep from Philox keyed by (seed, step, site, element),
+    /// out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0, x null: of ones; keep from Philox keyed by (seed, step, site, element),
     /// the element being (t,b,i), or (b,i) where one mask serves all steps. out may be x. Its own backward.
     /// Also zero where t >= lengths[b], if lengths are given (whatever x holds there).
     virtual void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,

@@ -1,4 +1,5 @@
 /// The backward pass: backpropagation through time over a plan's operations.
+#include "scheduler/noise.hpp"
 #include "scheduler/order.hpp"
 
 namespace rondo {
@@ -63,6 +64,11 @@ struct Range {
         return pass.kept(loop.states[static_cast<std::size_t>(s)]) +
                slot * pass.batch() * layer.width(s) * pass.bytes.of_state(s);
     }
+    /// h as its product read it.
+    const std::byte* fed_back(std::int64_t slot) const {
+        if (loop.fed_back == kAbsent) return state_slot(0, slot);
+        return pass.kept(loop.fed_back) + slot * pass.batch() * layer.spec.width() * pass.bytes.storage;
+    }
     std::byte* dparameter(std::int64_t offset) const { return gradients.dparameters + offset * pass.bytes.gates; }
 };
 
@@ -92,6 +98,30 @@ public:
 
     /// Of a projected layer: the gradient of h after the i-th step that is taken.
     GradientOfH gradient(std::int64_t i) const { return {&constants_, time(i), incoming(time(i)), range_.dh(time(i))}; }
+
+    /// All steps of a cell without stages.
+    ScanBackward scan() const {
+        const Operation& op = range_.op;
+        const std::int64_t last = time(0);
+        ScanBackward scan;
+        scan.layer = &constants_;
+        scan.begin = op.begin;
+        scan.end = op.end;
+        scan.reverse = range_.loop.reverse;
+        scan.before = range_.state_slot(0, range_.loop.slot_before(op.begin));
+        const StepBackward first = step_at(op.begin);
+        scan.saved = first.saved;
+        scan.zoneout = first.zoneout[0];
+        scan.carry = carried(0, last);
+        scan.carry_dtype = is_last_step(last) ? pass_.storage() : pass_.accumulate();
+        scan.dy = first.dh.dy;
+        scan.dy_stride = first.dh.dy_stride;
+        scan.dy_scale = first.dh.dy_scale;
+        scan.dstep = first.dh.dstep;
+        scan.dgates_x = range_.dgates_x(op.begin);
+        scan.dstate = dstate(0);
+        return scan;
+    }
 
     /// A stage of it.
     StepBackward step(std::int64_t i, std::size_t s) const {
@@ -124,10 +154,18 @@ private:
 
     /// Adds what flows back through the product of the step that ran after t.
     void set_product(IncomingGradient& dh, std::int64_t t) const {
+        if (range_.layer.cell.scanned()) return;
         dh.dgates_h = range_.dgates_h(later(t));
         dh.dgates_stride = range_.gates * range_.hidden;
         dh.packed = pass_.w_hh_transposed(range_.layer, range_.loop, 0);
         dh.later = later(t);
+    }
+
+    /// What the cell made of a state at step t: the state after it, unless some of it stayed as it was.
+    const std::byte* candidate(int s, std::int64_t t) const {
+        const std::int64_t candidates = range_.loop.candidates[static_cast<std::size_t>(s)];
+        if (candidates == kAbsent) return range_.state_slot(s, range_.loop.slot_after(t));
+        return pass_.step_of(candidates, t, pass_.batch() * range_.hidden * pass_.bytes.of_state(s));
     }
 
     const void* dstep(int s, std::int64_t t) const {
@@ -164,7 +202,9 @@ private:
         }
         for (int s = 0; s < cell.states; ++s) {
             step.state[s] = range_.state_slot(s, range_.loop.slot_before(t));
-            step.next[s] = range_.state_slot(s, range_.loop.slot_after(t));
+            step.next[s] = candidate(s, t);
+            step.zoneout[s] = pass_.step_of(range_.loop.zoneout[static_cast<std::size_t>(s)], t,
+                                            pass_.batch() * range_.hidden * pass_.bytes.storage);
             step.dstate[s] = dstate(s);
             if (s == 0) continue;
             step.dnext[s] = carried(s, t);
@@ -213,6 +253,10 @@ void run_together(const Pass& pass, std::span<const BackwardLoop> loops, std::in
     std::array<GradientOfH, kMostDirections> gradient;
     std::array<StepBackward, kMostDirections> stage;
     for (const BackwardLoop& loop : loops) loop.begin();
+    if (loops.front().stages() == 0) {
+        for (const BackwardLoop& loop : loops) pass.backend.scan_backward(loop.scan(), pass.stream);
+        steps = 0;
+    }
     for (std::int64_t i = 0; i < steps; ++i) {
         if (loops.front().projected()) {
             for (std::size_t d = 0; d < loops.size(); ++d) gradient[d] = loops[d].gradient(i);
@@ -235,6 +279,19 @@ void time_loop(const Range& range, const BackwardArgs& args) {
     run_together(range.pass, both, op.end - op.begin);
 }
 
+/// dW_hh (+)= the gradient of the dropped W_hh, which is used up, times their mask.
+void mask_weight_gradient(const Range& range, const BackwardArgs& args, std::byte* dropped) {
+    const Pass& pass = range.pass;
+    const std::int64_t rows = range.gates * range.hidden, width = range.layer.spec.width();
+    std::byte* const to = range.dparameter(range.loop.parameters.w_hh);
+    pass.backend.dropout(pass.accumulate(), dropped, dropped, 1, rows, width, range.layer.spec.weight_dropout, false,
+                         site_of(range.op.layer, range.loop.reverse, Draw::weight), pass.random, nullptr, pass.stream);
+    if (args.accumulate)
+        pass.backend.add(pass.accumulate(), to, dropped, rows * width, pass.stream);
+    else
+        pass.backend.copy(to, dropped, static_cast<std::size_t>(rows * width * pass.bytes.gates), pass.stream);
+}
+
 /// dW (+)= dgatesᵀ·operand for every matrix of a direction, and the sums of its biases, over [begin, end).
 void weight_product(const Range& range, const BackwardArgs& args) {
     if (!range.gradients.dparameters) return;
@@ -244,8 +301,8 @@ void weight_product(const Range& range, const BackwardArgs& args) {
     const std::int64_t columns = range.gates * hidden;
     const bool accumulate = args.accumulate || !range.starts();
 
-    const auto add = [&](std::int64_t offset, std::int64_t m, const std::byte* a, std::int64_t a_stride, std::int64_t n,
-                         const std::byte* b, std::int64_t b_stride) {
+    const auto add_to = [&](std::byte* sum, bool to_what_is_there, std::int64_t m, const std::byte* a,
+                            std::int64_t a_stride, std::int64_t n, const std::byte* b, std::int64_t b_stride) {
         Product product;
         product.dtype = pass.storage();
         product.c_dtype = pass.accumulate();
@@ -258,10 +315,14 @@ void weight_product(const Range& range, const BackwardArgs& args) {
         product.a_transposed = true;
         product.b = b;
         product.b_stride = b_stride;
-        product.c = range.dparameter(offset);
+        product.c = sum;
         product.c_stride = n;
-        product.accumulate = accumulate;
+        product.accumulate = to_what_is_there;
         pass.backend.product(product, pass.stream);
+    };
+    const auto add = [&](std::int64_t offset, std::int64_t m, const std::byte* a, std::int64_t a_stride, std::int64_t n,
+                         const std::byte* b, std::int64_t b_stride) {
+        add_to(range.dparameter(offset), accumulate, m, a, a_stride, n, b, b_stride);
     };
 
     const bool masked = range.op.layer == 0 && pass.program.masked_x != kAbsent;
@@ -270,19 +331,24 @@ void weight_product(const Range& range, const BackwardArgs& args) {
                : pass.input(static_cast<std::size_t>(range.op.layer), begin);
     add(to.w_ih, columns, range.dgates_x(begin), columns, range.layer.input, input, range.layer.input);
 
+    const bool dropped = range.loop.dropped_hh != kAbsent;
     for (std::size_t s = 0; s < range.layer.cell.stages.size(); ++s) {
         const Stage& stage = range.layer.cell.stages[s];
         const std::byte* dgates = range.dgates_h(begin) + stage.first_gate * hidden * element;
         const std::int64_t planes = range.layer.cell.saved * hidden, width = range.layer.spec.width();
+        std::byte* const sum = (dropped ? pass.scratch(pass.loops().dw_hh) : range.dparameter(to.w_hh)) +
+                               stage.first_gate * hidden * width * pass.bytes.gates;
+        const bool to_what_is_there = dropped ? !range.starts() : accumulate;
         if (stage.operand_plane == kOperandState)
-            add(to.w_hh + stage.first_gate * hidden * width, stage.gates * hidden, dgates, columns, width,
-                range.state_slot(0, range.loop.reverse ? begin + 1 : begin), width);
+            add_to(sum, to_what_is_there, stage.gates * hidden, dgates, columns, width,
+                   range.fed_back(range.loop.reverse ? begin + 1 : begin), width);
         else
-            add(to.w_hh + stage.first_gate * hidden * width, stage.gates * hidden, dgates, columns, hidden,
-                pass.step_of(range.loop.saved, begin, pass.batch() * planes * element) +
-                    stage.operand_plane * hidden * element,
-                planes);
+            add_to(sum, to_what_is_there, stage.gates * hidden, dgates, columns, hidden,
+                   pass.step_of(range.loop.saved, begin, pass.batch() * planes * element) +
+                       stage.operand_plane * hidden * element,
+                   planes);
     }
+    if (dropped && range.ends()) mask_weight_gradient(range, args, pass.scratch(pass.loops().dw_hh));
     if (to.w_hr != kAbsent)
         add(to.w_hr, range.layer.spec.projection, range.dh(begin), range.layer.spec.projection, hidden,
             pass.step_of(range.loop.unprojected, begin, pass.batch() * hidden * element), hidden);

@@ -17,23 +17,37 @@ struct CellInfo {
     std::vector<Stage> stages;
     bool shared_gate_gradients = false;  ///< dgates_h == dgates_x
     bool projectable = false, clippable = false;
+    bool row_wise = false;
+    int row_scratch = 0;     ///< row-wise: planes of a row that its maps keep within a step
+    int gains = 0;           ///< row-wise: the first vectors, which begin as ones; the others as zeros
+    int forget_vector = -1;  ///< row-wise: the vector that is the forget gate's bias
+
+    /// Whether its steps are taken by a scan over time: it has no recurrent product.
+    bool scanned() const { return stages.empty(); }
 };
 
 template <class Cell>
 CellInfo make_cell_info() {
-    return {Cell::kName,
-            Cell::kOptions,
-            Cell::kGates,
-            Cell::kStates,
-            Cell::kSaved,
-            Cell::kVectors,
-            Cell::kVectorName,
-            {Cell::kGateNames.begin(), Cell::kGateNames.end()},
-            {Cell::kStateNames.begin(), Cell::kStateNames.end()},
-            {Cell::kStages.begin(), Cell::kStages.end()},
-            Cell::kSharedGateGradients,
-            Cell::kProjectable,
-            Cell::kClippable};
+    CellInfo info{Cell::kName,
+                  Cell::kOptions,
+                  Cell::kGates,
+                  Cell::kStates,
+                  Cell::kSaved,
+                  Cell::kVectors,
+                  Cell::kVectorName,
+                  {Cell::kGateNames.begin(), Cell::kGateNames.end()},
+                  {Cell::kStateNames.begin(), Cell::kStateNames.end()},
+                  {Cell::kStages.begin(), Cell::kStages.end()},
+                  Cell::kSharedGateGradients,
+                  Cell::kProjectable,
+                  Cell::kClippable};
+    if constexpr (kRowWise<Cell>) {
+        info.row_wise = true;
+        info.row_scratch = Cell::kScratch;
+        info.gains = Cell::kGains;
+        info.forget_vector = Cell::kForgetBias;
+    }
+    return info;
 }
 
 /// Throws Error when there is no such cell.

@@ -1,5 +1,7 @@
 #include "scheduler/check.hpp"
 
+#include "scheduler/noise.hpp"
+
 namespace rondo {
 namespace {
 
@@ -56,7 +58,7 @@ void check_random(const Plan& plan, const Backend& backend, const RandomState* r
     check_memory(backend, "random", random);
     if (plan.extent.mode == Mode::inference || random) return;
     for (const LayerSpec& layer : plan.spec.layers)
-        if (layer.dropout > 0) refuse("random", "null", "is needed, a layer drops out");
+        if (draws(layer)) refuse("random", "null", "is needed, a layer drops out");
 }
 
 Shape input_shape(const Plan& plan) { return {plan.extent.steps, plan.extent.batch, plan.spec.input}; }

@@ -35,6 +35,10 @@ std::string describe(const LayerSpec& layer) {
     if (layer.cell_clip > 0) out << ", c clipped to " << layer.cell_clip;
     if (layer.dropout > 0)
         out << ", dropout " << layer.dropout << (layer.dropout_per_sequence ? " (one mask a sequence)" : "");
+    if (layer.recurrent_dropout > 0) out << ", recurrent dropout " << layer.recurrent_dropout;
+    if (layer.weight_dropout > 0) out << ", weight dropout " << layer.weight_dropout;
+    if (layer.zoneout > 0) out << ", zoneout " << layer.zoneout;
+    if (layer.zoneout_cell > 0) out << ", zoneout of c " << layer.zoneout_cell;
     return out.str();
 }
 

@@ -1,4 +1,5 @@
 /// The forward pass: a plan's operations one by one, and the time loop unrolled over them.
+#include "scheduler/noise.hpp"
 #include "scheduler/order.hpp"
 
 namespace rondo {
@@ -22,11 +23,13 @@ public:
 
     void begin() const {
         const bool starts = loop_.reverse ? op_.end == pass_.steps() : op_.begin == 0;
-        if (starts) load_initial_states();
+        if (!starts) return;
+        load_initial_states();
+        if (pass_.training()) draw();
     }
     /// What inference is asked for of the i-th step and has in slots.
     void give_step(std::int64_t i) const {
-        if (pass_.training() || op_.directions == 1) return;
+        if (all_slots() || op_.directions == 1) return;
         for (int s = 0; s < layer_.cell.states; ++s)
             if (void* wanted = data_of(args_.state_steps, loop_.first_state + static_cast<std::size_t>(s)))
                 pass_.backend.copy(static_cast<std::byte*>(wanted) + time(i) * state_bytes(s), state(s, time(i), true),
@@ -46,9 +49,10 @@ public:
         StepForward step = step_at(t);
         const bool of_state = stage.operand_plane == kOperandState;
         step.stage = static_cast<int>(s);
-        step.operand = of_state
-                           ? step.state[0]
-                           : static_cast<std::byte*>(step.saved) + stage.operand_plane * hidden * pass_.bytes.storage;
+        step.operand = !of_state
+                           ? static_cast<std::byte*>(step.saved) + stage.operand_plane * hidden * pass_.bytes.storage
+                       : constants_.recurrent_mask ? fed_back(loop_.slot_before(t))
+                                                   : step.state[0];
         step.operand_stride = of_state ? layer_.spec.width() : layer_.cell.saved * hidden;
         step.packed = pass_.w_hh(layer_, loop_, s);
         step.bias_h = pass_.parameter(loop_.parameters.b_hh);
@@ -65,14 +69,25 @@ public:
                 pass_.packed_gates(loop_.packed_hr, loop_.parameters.w_hr),
                 state(0, t, false),
                 state(0, t, true),
+                fed_back(loop_.slot_after(t)),
                 y(t),
                 part_.stride,
                 part_.scale,
                 part_.add};
     }
 
+    /// All steps of a cell without stages.
+    ScanForward scan() const {
+        const std::int64_t first = loop_.reverse ? op_.end - 1 : op_.begin;
+        const StepForward step = step_at(op_.begin);
+        return {&constants_,  op_.begin,  op_.end,         loop_.reverse, step.gates_x,  state(0, first, false),
+                step.next[0], step.saved, step.zoneout[0], step.y,        step.y_stride, step.y_scale,
+                step.y_add};
+    }
+
 private:
     std::int64_t time(std::int64_t i) const { return loop_.reverse ? op_.end - 1 - i : op_.begin + i; }
+    bool all_slots() const { return layer_.all_slots(pass_.training()); }
     std::int64_t state_bytes(int s) const { return pass_.batch() * layer_.width(s) * pass_.bytes.of_state(s); }
 
     /// Where a state stands before (after) step t. Inference writes a wanted sequence straight into the caller's memory
@@ -81,7 +96,7 @@ private:
     std::byte* state(int s, std::int64_t t, bool after) const {
         const auto i = static_cast<std::size_t>(s);
         std::byte* slots = pass_.kept(loop_.states[i]);
-        if (pass_.training()) return slots + (after ? loop_.slot_after(t) : loop_.slot_before(t)) * state_bytes(s);
+        if (all_slots()) return slots + (after ? loop_.slot_after(t) : loop_.slot_before(t)) * state_bytes(s);
         const std::int64_t done = (loop_.reverse ? pass_.steps() - 1 - t : t) + (after ? 1 : 0);
         auto* wanted = static_cast<std::byte*>(data_of(args_.state_steps, loop_.first_state + i));
         if (wanted && done > 0 && op_.directions == 1)
@@ -101,6 +116,43 @@ private:
         }
     }
 
+    /// The masks of this pass, and what they make of W_hh and of the initial h.
+    void draw() const {
+        const LayerSpec& spec = layer_.spec;
+        if (loop_.recurrent_mask != kAbsent) {
+            drop(pass_.accumulate(), pass_.kept(loop_.recurrent_mask), nullptr, 1, spec.width(), Draw::recurrent,
+                 spec.recurrent_dropout);
+            const std::int64_t first = loop_.slot_before(loop_.reverse ? pass_.steps() - 1 : 0);
+            drop(pass_.storage(), fed_back(first), state(0, loop_.reverse ? pass_.steps() - 1 : 0, false), 1,
+                 spec.width(), Draw::recurrent, spec.recurrent_dropout);
+        }
+        for (int s = 0; s < layer_.cell.states; ++s)
+            if (const std::int64_t mask = loop_.zoneout[static_cast<std::size_t>(s)]; mask != kAbsent)
+                drop(pass_.storage(), pass_.kept(mask), nullptr, pass_.steps(), spec.hidden,
+                     s == 0 ? Draw::zoneout : Draw::zoneout_cell, zoneout_of(spec, s));
+        if (loop_.dropped_hh != kAbsent) drop_weights();
+    }
+    void drop(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t cols, Draw draw,
+              double rate) const {
+        pass_.backend.dropout(dtype, out, x, steps, pass_.batch(), cols, rate, false,
+                              site_of(op_.layer, loop_.reverse, draw), pass_.random, nullptr, pass_.stream);
+    }
+    void drop_weights() const {
+        const std::int64_t rows = layer_.cell.gates * layer_.spec.hidden;
+        pass_.backend.dropout(pass_.accumulate(), pass_.kept(loop_.dropped_hh), pass_.parameter(loop_.parameters.w_hh),
+                              1, rows, layer_.spec.width(), layer_.spec.weight_dropout, false,
+                              site_of(op_.layer, loop_.reverse, Draw::weight), pass_.random, nullptr, pass_.stream);
+        for (std::size_t s = 0; s < stages(); ++s) {
+            const std::byte* from = pass_.dropped_rows(layer_, loop_, s);
+            const auto pack = [&](Packing::Kind kind, std::int64_t to) {
+                if (to != kAbsent)
+                    pass_.backend.pack(packing_of(pass_.plan, layer_, s, kind), from, pass_.kept(to), pass_.stream);
+            };
+            pack(Packing::Kind::gates, loop_.dropped[s]);
+            pack(Packing::Kind::transposed, loop_.dropped_transposed[s]);
+        }
+    }
+
     void give_states() const {
         const std::int64_t last = loop_.reverse ? 0 : pass_.steps() - 1;
         for (int s = 0; s < layer_.cell.states; ++s) {
@@ -109,7 +161,7 @@ private:
             if (void* final_state = data_of(args_.final_states, i))
                 pass_.backend.copy(final_state, state(s, last, true), size, pass_.stream);
             void* sequence = data_of(args_.state_steps, i);
-            if (sequence && pass_.training())
+            if (sequence && all_slots())
                 pass_.backend.copy(
                     sequence,
                     pass_.kept(loop_.states[static_cast<std::size_t>(s)]) + (loop_.reverse ? 0 : state_bytes(s)),
@@ -126,6 +178,18 @@ private:
         return pass_.step_of(loop_.unprojected, t, pass_.batch() * layer_.spec.hidden * pass_.bytes.storage);
     }
 
+    /// A slot of h as its product reads it; null where that is h itself.
+    std::byte* fed_back(std::int64_t slot) const {
+        return loop_.fed_back == kAbsent ? nullptr : pass_.kept(loop_.fed_back) + slot * state_bytes(0);
+    }
+
+    Zoneout zoneout(int s, std::int64_t t) const {
+        const auto i = static_cast<std::size_t>(s);
+        const std::int64_t elements = pass_.batch() * layer_.spec.hidden;
+        return {zoneout_of(layer_.spec, s), pass_.step_of(loop_.zoneout[i], t, elements * pass_.bytes.storage),
+                pass_.step_of(loop_.candidates[i], t, elements * pass_.bytes.of_state(s))};
+    }
+
     /// What all stages of step t have in common.
     StepForward step_at(std::int64_t t) const {
         const std::int64_t hidden = layer_.spec.hidden;
@@ -137,10 +201,12 @@ private:
         for (int s = 0; s < layer_.cell.states; ++s) {
             step.state[s] = state(s, t, false);
             step.next[s] = state(s, t, true);
+            step.zoneout[s] = zoneout(s, t);
         }
         if (projected()) step.next[0] = unprojected(t);
         step.saved = pass_.step_of(loop_.saved, t, pass_.batch() * layer_.cell.saved * hidden * pass_.bytes.storage);
         if (!projected()) {
+            step.fed_back = fed_back(loop_.slot_after(t));
             step.y = y(t);
             step.y_stride = part_.stride;
             step.y_scale = part_.scale;
@@ -164,6 +230,10 @@ void run_together(const Pass& pass, std::span<const ForwardLoop> loops, std::int
     std::array<StepForward, kMostDirections> stage;
     std::array<ProjectForward, kMostDirections> projection;
     for (const ForwardLoop& loop : loops) loop.begin();
+    if (loops.front().stages() == 0) {
+        for (const ForwardLoop& loop : loops) pass.backend.scan_forward(loop.scan(), pass.stream);
+        steps = 0;
+    }
     for (std::int64_t i = 0; i < steps; ++i) {
         for (std::size_t s = 0; s < loops.front().stages(); ++s) {
             for (std::size_t d = 0; d < loops.size(); ++d) stage[d] = loops[d].step(i, s);

@@ -40,9 +40,10 @@ LoopProgram lay_out_loop(ParameterList list, const LayerProgram& layer, bool rev
     loop.reverse = reverse;
     loop.first_state = first_state;
     loop.parameters.w_ih = list.add("weight_ih", {rows, layer.input});
-    loop.parameters.w_hh = list.add("weight_hh", {rows, spec.width()});
-    if (spec.biases != Biases::none) loop.parameters.b_ih = list.add("bias_ih", {rows});
-    if (spec.biases == Biases::two) loop.parameters.b_hh = list.add("bias_hh", {rows});
+    if (!cell.scanned()) loop.parameters.w_hh = list.add("weight_hh", {rows, spec.width()});
+    if (spec.biases != Biases::none && !cell.row_wise) loop.parameters.b_ih = list.add("bias_ih", {rows});
+    if (spec.biases == Biases::two && !cell.scanned() && !cell.row_wise)
+        loop.parameters.b_hh = list.add("bias_hh", {rows});
     if (spec.projection > 0) loop.parameters.w_hr = list.add("weight_hr", {spec.projection, spec.hidden});
     if (cell.vectors > 0) loop.parameters.vectors = list.add(cell.vector_name, {cell.vectors * spec.hidden});
     for (int s = 0; s < cell.states; ++s)

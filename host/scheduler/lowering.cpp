@@ -239,7 +239,9 @@ private:
         switch (kind) {
             case Operation::Kind::time_loop:
                 op.algorithm = backend_.algorithm(of.spec, extent_);
-                op.reason = detail::concat(of.cell.stages.size() > 1 ? "two products a step" : "one product a step",
+                op.reason = detail::concat(of.cell.scanned()           ? "h is linear in itself"
+                                           : of.cell.stages.size() > 1 ? "two products a step"
+                                                                       : "one product a step",
                                            of.spec.projection > 0 ? ", then the projection" : "",
                                            at.directions > 1 ? ", of both directions at once" : "");
                 break;

@@ -62,12 +62,20 @@ struct Pass {
     const std::byte* packed_transposed(std::int64_t transposed, std::int64_t packed, std::int64_t w) const {
         return transposed == kAbsent ? packed_gates(packed, w) : prepared + transposed;
     }
-    /// Those of W_hh's rows of a stage.
+    /// Those of W_hh's rows of a stage: dropped ones where weights drop out.
     const std::byte* w_hh(const LayerProgram& layer, const LoopProgram& loop, std::size_t stage) const {
+        if (loop.dropped_hh != kAbsent)
+            return loop.dropped[stage] == kAbsent ? dropped_rows(layer, loop, stage) : kept(loop.dropped[stage]);
         return packed_gates(loop.packed[stage], layer.w_hh(loop, stage));
     }
     const std::byte* w_hh_transposed(const LayerProgram& layer, const LoopProgram& loop, std::size_t stage) const {
+        if (loop.dropped_hh != kAbsent)
+            return loop.dropped_transposed[stage] == kAbsent ? w_hh(layer, loop, stage)
+                                                             : kept(loop.dropped_transposed[stage]);
         return packed_transposed(loop.packed_transposed[stage], loop.packed[stage], layer.w_hh(loop, stage));
+    }
+    const std::byte* dropped_rows(const LayerProgram& layer, const LoopProgram& loop, std::size_t stage) const {
+        return kept(loop.dropped_hh) + (layer.w_hh(loop, stage) - loop.parameters.w_hh) * bytes.gates;
     }
     /// A buffer that lives as long as the reserve where there is one.
     std::byte* kept(std::int64_t offset) const {
@@ -99,7 +107,8 @@ struct Pass {
                 layer.spec.cell_clip,
                 plan.spec.recurrent_clip,
                 lengths,
-                scratch(loops().scratch)};
+                scratch(loops().scratch),
+                kept(loop.recurrent_mask)};
     }
 };
 

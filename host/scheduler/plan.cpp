@@ -1,6 +1,7 @@
 /// From a stack and an extent to buffers; the operations: lowering.cpp.
 #include <algorithm>
 
+#include "scheduler/noise.hpp"
 #include "scheduler/program.hpp"
 #include "scheduler/validate.hpp"
 
@@ -53,12 +54,10 @@ void book_prepared(Ledger& ledger, const Backend& backend, const Plan& plan, std
         loop.packed_ih =
             book("w_ih" + at, {Packing::Kind::plain, storage, layer.cell.gates, layer.spec.hidden, layer.input});
         for (std::size_t s = 0; s < layer.cell.stages.size(); ++s) {
-            Packing packing{Packing::Kind::gates, storage, layer.cell.stages[s].gates, layer.spec.hidden,
-                            s == 0 ? layer.spec.width() : layer.spec.hidden};
             const std::string stage = s == 0 ? "" : detail::concat("_stage", s);
-            loop.packed[s] = book("w_hh" + at + stage, packing);
-            packing.kind = Packing::Kind::transposed;
-            loop.packed_transposed[s] = book("w_hh" + at + stage + "_transposed", packing);
+            loop.packed[s] = book("w_hh" + at + stage, packing_of(plan, layer, s, Packing::Kind::gates));
+            loop.packed_transposed[s] =
+                book("w_hh" + at + stage + "_transposed", packing_of(plan, layer, s, Packing::Kind::transposed));
         }
         if (layer.spec.projection > 0) {
             Packing packing{Packing::Kind::gates, storage, 1, layer.spec.projection, layer.spec.hidden};
@@ -75,12 +74,13 @@ void book_steps(Ledger& ledger, const Plan& plan, std::size_t l, LayerProgram& l
     const bool training = plan.extent.mode == Mode::training;
     const Kind kind = training ? Kind::reserve : Kind::workspace;
     const std::int64_t steps = training ? plan.extent.steps : 1, batch = plan.extent.batch, hidden = layer.spec.hidden;
+    const std::int64_t slots = layer.all_slots(training) ? plan.extent.steps + 1 : 2;
     for (LoopProgram& loop : layer.loops) {
         const std::string at = loop_name(l, loop);
         for (int s = 0; s < layer.cell.states; ++s)
             loop.states[static_cast<std::size_t>(s)] =
                 ledger.book(kind, std::string(layer.cell.state_names[static_cast<std::size_t>(s)]) + "_steps" + at,
-                            (steps + 1) * batch * layer.width(s) * bytes.of_state(s));
+                            slots * batch * layer.width(s) * bytes.of_state(s));
         const bool saves = training || layer.cell.stages.size() > 1;
         if (saves && layer.cell.saved > 0)
             loop.saved = ledger.book(kind, "saved" + at, steps * batch * layer.cell.saved * hidden * bytes.storage);
@@ -92,9 +92,44 @@ void book_steps(Ledger& ledger, const Plan& plan, std::size_t l, LayerProgram& l
             ledger.book(kind, detail::concat("input_l", l), plan.extent.steps * batch * layer.input * bytes.storage);
 }
 
+/// What is drawn inside a layer, and what it makes of h and W_hh.
+void book_noise(Ledger& ledger, const Backend& backend, const Plan& plan, std::size_t l, LayerProgram& layer) {
+    if (plan.extent.mode == Mode::inference) return;
+    const ElementBytes bytes(plan.spec.precision);
+    const LayerSpec& spec = layer.spec;
+    const std::int64_t steps = plan.extent.steps, batch = plan.extent.batch;
+    for (LoopProgram& loop : layer.loops) {
+        const std::string at = loop_name(l, loop);
+        const auto book = [&](const std::string& name, std::int64_t size) {
+            return size > 0 ? ledger.book(Kind::reserve, name + at, size) : kAbsent;
+        };
+        if (spec.recurrent_dropout > 0) {
+            loop.recurrent_mask = book("recurrent_mask", batch * spec.width() * bytes.gates);
+            loop.fed_back = book("fed_back", (steps + 1) * batch * spec.width() * bytes.storage);
+        }
+        if (spec.weight_dropout > 0) {
+            loop.dropped_hh = book("dropped_hh", layer.cell.gates * spec.hidden * spec.width() * bytes.gates);
+            for (std::size_t s = 0; s < layer.cell.stages.size(); ++s) {
+                const std::string stage = detail::concat("dropped_stage", s);
+                loop.dropped[s] = book(stage, backend.packed_bytes(packing_of(plan, layer, s, Packing::Kind::gates)));
+                loop.dropped_transposed[s] = book(
+                    stage + "_transposed", backend.packed_bytes(packing_of(plan, layer, s, Packing::Kind::transposed)));
+            }
+        }
+        for (int s = 0; s < layer.cell.states; ++s) {
+            if (zoneout_of(spec, s) == 0) continue;
+            const std::string name(layer.cell.state_names[static_cast<std::size_t>(s)]);
+            const std::int64_t elements = steps * batch * spec.hidden;
+            loop.zoneout[static_cast<std::size_t>(s)] = book("zoneout_" + name, elements * bytes.storage);
+            if (!layer.cell.scanned())  // whose backward does not look at what a step made
+                loop.candidates[static_cast<std::size_t>(s)] = book("candidate_" + name, elements * bytes.of_state(s));
+        }
+    }
+}
+
 /// The most that any layer's time loop needs.
 struct LoopNeeds {
-    std::int64_t gates = 0, gates_h = 0, dh = 0, dvectors = 0, scratch = 0;
+    std::int64_t gates = 0, gates_h = 0, dh = 0, dvectors = 0, dw_hh = 0, scratch = 0;
     std::array<std::int64_t, kMaxStates> states{};
 
     LoopNeeds(const Backend& backend, const Plan& plan, const Program& program) {
@@ -106,6 +141,8 @@ struct LoopNeeds {
             if (!layer.cell.shared_gate_gradients) gates_h = std::max(gates_h, elements);
             if (layer.spec.projection > 0) dh = std::max(dh, layer.chunk * batch * layer.spec.projection);
             dvectors = std::max(dvectors, batch * layer.cell.vectors * layer.spec.hidden);
+            if (layer.spec.weight_dropout > 0)
+                dw_hh = std::max(dw_hh, layer.cell.gates * layer.spec.hidden * layer.spec.width());
             scratch = std::max(scratch, backend.scratch_bytes(layer.cell, layer.spec, plan.spec.precision, batch));
             for (int s = 0; s < layer.cell.states; ++s)
                 states[static_cast<std::size_t>(s)] =
@@ -131,6 +168,7 @@ LoopWorkspace book_loop(Ledger& ledger, const Plan& plan, const LoopNeeds& needs
     for (std::size_t s = 0; s < kMaxStates; ++s) loop.dstates[s] = book(detail::concat("dstate_", s), needs.states[s]);
     loop.dh = book("dh", needs.dh * bytes.storage);
     loop.dvectors = book("dvectors", needs.dvectors * bytes.gates);
+    loop.dw_hh = book("dw_hh", needs.dw_hh * bytes.gates);
     return loop;
 }
 
@@ -209,6 +247,7 @@ Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& exte
                           : choose_chunk(layer, extent, ElementBytes(spec.precision), backend);
         book_prepared(ledger, backend, plan, l, layer);
         book_steps(ledger, plan, l, layer);
+        book_noise(ledger, backend, plan, l, layer);
     }
     book_workspace(ledger, backend, plan, *program);
     plan.forward = lower_forward(backend, plan, *program);

@@ -35,6 +35,14 @@ struct LoopProgram {
     std::int64_t saved = kAbsent;
     std::int64_t unprojected = kAbsent;
 
+    // Noise, in training alone and in the reserve: see LayerSpec.
+    std::int64_t recurrent_mask = kAbsent;  ///< [B,width], in Precision::accumulate
+    std::int64_t fed_back = kAbsent;        ///< [T+1,B,width]: h times the mask, in slots like h's
+    std::int64_t dropped_hh = kAbsent;      ///< W_hh times its mask, and packed
+    std::array<std::int64_t, kMaxStages> dropped{kAbsent, kAbsent}, dropped_transposed{kAbsent, kAbsent};
+    std::array<std::int64_t, kMaxStates> zoneout{kAbsent, kAbsent, kAbsent, kAbsent};     ///< [T,B,H]
+    std::array<std::int64_t, kMaxStates> candidates{kAbsent, kAbsent, kAbsent, kAbsent};  ///< [T,B,H]
+
     /// Where in the states' slots step t reads and writes: training keeps all, in order of t.
     std::int64_t slot_before(std::int64_t t) const noexcept { return reverse ? t + 1 : t; }
     std::int64_t slot_after(std::int64_t t) const noexcept { return reverse ? t : t + 1; }
@@ -54,11 +62,19 @@ struct LayerProgram {
     std::int64_t dinput_buffer = kAbsent;
 
     std::int64_t width(int state) const noexcept { return state == 0 ? spec.width() : spec.hidden; }
+    /// Whether every step has a slot of its own for its states; two serve otherwise.
+    bool all_slots(bool training) const noexcept { return training || cell.scanned(); }
     /// Where W_hh's rows of a stage begin among the parameters.
     std::int64_t w_hh(const LoopProgram& loop, std::size_t stage) const noexcept {
         return loop.parameters.w_hh + cell.stages[stage].first_gate * spec.hidden * spec.width();
     }
 };
+
+/// How W_hh's rows of a stage are packed.
+inline Packing packing_of(const Plan& plan, const LayerProgram& layer, std::size_t stage, Packing::Kind kind) {
+    return {kind, plan.spec.precision.storage, layer.cell.stages[stage].gates, layer.spec.hidden,
+            stage == 0 ? layer.spec.width() : layer.spec.hidden};
+}
 
 /// The workspace of a time loop, and of those that run before and after it.
 struct LoopWorkspace {
@@ -68,6 +84,7 @@ struct LoopWorkspace {
     std::array<std::int64_t, kMaxStates> dstates{kAbsent, kAbsent, kAbsent, kAbsent};  ///< [B,width]
     std::int64_t dh = kAbsent;        ///< [chunk,B,P]: projected layers
     std::int64_t dvectors = kAbsent;  ///< [B,V,H]
+    std::int64_t dw_hh = kAbsent;     ///< [G·H,width]: gradient of W_hh before its mask
     std::int64_t scratch = kAbsent;   ///< the backend's own, within one step
 };
 

@@ -9,6 +9,18 @@
 namespace rondo {
 namespace {
 
+void validate_noise(const LayerSpec& layer, const CellInfo& cell, const std::string& at) {
+    const auto check = [&](const char* field, double rate, bool possible, const char* why) {
+        require(rate >= 0 && rate < 1, at + field, rate, "must be in [0, 1)");
+        require(rate == 0 || possible, at + field, rate, detail::concat("must be 0 for ", cell.name, ", ", why));
+    };
+    check("recurrent_dropout", layer.recurrent_dropout, cell.stages.size() == 1,
+          cell.scanned() ? "which has no recurrent product" : "whose second product is not of h");
+    check("weight_dropout", layer.weight_dropout, !cell.scanned(), "which has no recurrent product");
+    check("zoneout", layer.zoneout, layer.projection == 0, "where h is projected");
+    check("zoneout_cell", layer.zoneout_cell, cell.states == 2, "which has no c, or one that goes with other states");
+}
+
 void validate_layer(const LayerSpec& layer, const std::string& at) {
     const CellInfo cell = cell_info(layer.cell, layer.options);
     require(layer.hidden >= 1, at + "hidden", layer.hidden, "must be at least 1");
@@ -24,6 +36,7 @@ void validate_layer(const LayerSpec& layer, const std::string& at) {
     require(layer.dropout >= 0 && layer.dropout < 1, at + "dropout", layer.dropout, "must be in [0, 1)");
     require(!layer.dropout_per_sequence || layer.dropout > 0, at + "dropout_per_sequence", true,
             "needs a dropout rate above 0");
+    validate_noise(layer, cell, at);
     require(layer.merge == Merge::concatenate || layer.direction == Direction::bidirectional, at + "merge",
             layer.merge == Merge::sum ? "sum" : "average", "needs a bidirectional layer");
 }
@@ -39,6 +52,11 @@ void validate(const StackSpec& spec) {
     require(std::isfinite(clip.limit) && clip.limit >= 0, "recurrent_clip.limit", clip.limit, "must be finite");
     require((clip.kind == RecurrentClip::Kind::none) == (clip.limit == 0), "recurrent_clip.limit", clip.limit,
             "must be above 0 with a kind of clipping, and 0 without");
+    for (const LayerSpec& layer : spec.layers)
+        require(
+            clip.kind == RecurrentClip::Kind::none || !cell_info(layer.cell, layer.options).scanned(),
+            "recurrent_clip.limit", clip.limit,
+            detail::concat("must be 0 with a layer of ", layer.cell, ", whose gradient has no steps to be clipped at"));
 }
 
 void validate(const Extent& extent) {

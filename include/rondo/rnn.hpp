@@ -9,7 +9,8 @@
 ///
 /// Parameters are one array in Precision::accumulate (f32 masters for f16 and bf16) with a named part for each tensor (Plan::parameters), named and shaped as PyTorch's:
 /// weight_ih_l0 [G·H,I], weight_hh_l0 [G·H,W], bias_ih_l0, bias_hh_l0 [G·H], weight_hr_l0 [P,H],
-/// weight_peephole_l0 [3·H]; "_reverse" is appended for the reverse direction. A layer's parameters come direction by
+/// weight_peephole_l0 [3·H]; of lnlstm and lngru weight_norm_l0 (cell/layer_norm.hpp) and no biases; of mingru and minlstm
+/// neither weight_hh nor bias_hh. "_reverse" is appended for the reverse direction. A layer's parameters come direction by
 /// direction in the order of this list; each tensor begins on a multiple of 16 elements, and what lies between is
 /// ignored (and zero in gradients).
 ///
@@ -43,16 +44,28 @@ struct RecurrentClip {
 
 /// One layer of a stack.
 struct LayerSpec {
-    std::string cell = "lstm";  ///< rnn_tanh, rnn_relu, lstm, gru
+    std::string cell = "lstm";  ///< rnn_tanh, rnn_relu, lstm, gru, slstm, mingru, minlstm, lnlstm, lngru
     std::int64_t hidden = 0;
     Direction direction = Direction::forward;
     Merge merge = Merge::concatenate;
-    Biases biases = Biases::two;
+    Biases biases = Biases::two;  ///< mingru, minlstm: two is one; lnlstm, lngru have their own
     CellOptions options{};        ///< peepholes, coupled (lstm); reset_before (gru)
     std::int64_t projection = 0;  ///< lstm: h is projected to this width; 0 for none
     double cell_clip = 0;         ///< lstm: c is clamped to ±this; 0 for none
     double dropout = 0;           ///< rate, of the layer's input, in training; kept values are scaled by 1/(1-rate)
     bool dropout_per_sequence = false;  ///< one mask for all steps instead of a fresh one each
+
+    // Noise inside the recurrence, in training. Masks are drawn once a forward pass, from its RandomState.
+    /// Rate of h on its way into W_hh·h, one mask [B,W] for all steps; kept values are scaled by 1/(1-rate).
+    /// Y. Gal, Z. Ghahramani, A theoretically grounded application of dropout in recurrent neural networks, 2016.
+    double recurrent_dropout = 0;
+    /// Rate of the elements of W_hh (DropConnect), one mask for the whole batch and all steps; kept ones are scaled.
+    /// S. Merity et al., Regularizing and optimizing LSTM language models, 2018.
+    double weight_dropout = 0;
+    /// Rate at which an element of h stays as it was for a step; inference takes the expectation of old and new.
+    /// D. Krueger et al., Zoneout: regularizing RNNs by randomly preserving hidden activations, 2017.
+    double zoneout = 0;
+    double zoneout_cell = 0;  ///< lstm: likewise of c; h' is made from the c before zoneout
 
     int directions() const noexcept { return direction == Direction::bidirectional ? 2 : 1; }
     std::int64_t width() const noexcept { return projection > 0 ? projection : hidden; }  ///< of h

@@ -130,6 +130,20 @@ __global__ void __launch_bounds__(kThreads) cell_backward(const __grid_constant_
             for (int i = 0; i < kCount; ++i) e[i].dstate[s] = value[i];
         }
     }
+    C stayed[Cell::kStates][kCount];  // what flows past the cell to states that stayed as they were
+    if constexpr (Of::kLast) {
+#pragma unroll
+        for (int s = 0; s < Cell::kStates; ++s) {
+            if (a.zoneout[s] == nullptr) continue;
+            load_any(value, static_cast<const S*>(a.zoneout[s]) + element);
+#pragma unroll
+            for (int i = 0; i < kCount; ++i) {
+                const bool stays = value[i] == C(0);
+                stayed[s][i] = stays ? e[i].dnext[s] : C(0);
+                if (stays) e[i].dnext[s] = C(0);
+            }
+        }
+    }
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
         e[i].clip = a.clip > 0 ? static_cast<C>(a.clip) : static_cast<C>(HUGE_VAL);
@@ -156,6 +170,10 @@ __global__ void __launch_bounds__(kThreads) cell_backward(const __grid_constant_
         }
 #pragma unroll
         for (int i = 0; i < kCount; ++i) value[i] = e[i].dstate[s];
+        if (Of::kLast && a.zoneout[s] != nullptr) {
+#pragma unroll
+            for (int i = 0; i < kCount; ++i) value[i] += stayed[s][i];
+        }
         store(static_cast<C*>(a.dstate[s]) + element, value);
     }
 #pragma unroll
@@ -198,7 +216,10 @@ template <DType kType>
 LaunchBackward find_backward(std::string_view cell, CellOptions options, int stage) {
     LaunchBackward found = nullptr;
     visit_cell(cell, options, [&]<class Cell>() {
-        found = launch_backward<Cell, 0, Storage<kType>>;
+        if constexpr (kRowWise<Cell>)
+            found = launch_row_backward<Cell, Storage<kType>>;
+        else if constexpr (!kScanned<Cell>)
+            found = launch_backward<Cell, 0, Storage<kType>>;
         if constexpr (Cell::kStages.size() > 1)
             if (stage == 1) found = launch_backward<Cell, 1, Storage<kType>>;
     });

@@ -22,6 +22,13 @@ struct Directions {
     int count = 1;
 };
 
+/// Elements of a state that stay as they were: Backend's Zoneout.
+struct ZoneoutOf {
+    double rate = 0;
+    const void* mask = nullptr;  ///< in S [B,H]: 0 where the state stays; null: the expectation
+    void* candidate = nullptr;   ///< out [B,H], like the state
+};
+
 /// One stage of one step forward.
 struct CellForward {
     std::int64_t batch = 0, hidden = 0, t = 0;
@@ -35,7 +42,11 @@ struct CellForward {
     const void* state[kMostStates] = {};    ///< in [0] S [B,H], others C [B,H]
     void* next[kMostStates] = {};           ///< out, likewise
     void* saved = nullptr;                  ///< in, out S [B,R,H] or null
-    void* y = nullptr;                      ///< out S, rows y_stride apart, or null
+    void* scratch = nullptr;                ///< C [B,K,H], row-wise cells
+    ZoneoutOf zoneout[kMostStates] = {};
+    const void* recurrent_mask = nullptr;  ///< in C [B,H] or null
+    void* fed_back = nullptr;              ///< out S [B,H]: h'∘recurrent_mask, or null
+    void* y = nullptr;                     ///< out S, rows y_stride apart, or null
     std::int64_t y_stride = 0;
     double y_scale = 1;
     bool y_add = false;
@@ -46,6 +57,7 @@ struct Incoming {
     std::int64_t width = 0, t = 0, later = 0;
     const std::int64_t* lengths = nullptr;
     const void* product = nullptr;  ///< in C [B,width] or null
+    const void* mask = nullptr;     ///< in C [B,width]: factors of the product, or null
     const void* carry = nullptr;    ///< in [B,width], S or C, or null
     bool carry_in_storage = false;
     double clip = 0;                   ///< by value; 0 for none
@@ -67,15 +79,17 @@ struct CellBackward {
     bool projected = false;
     const void* vectors = nullptr;  ///< in C [V,H]
     double clip = 0;
-    const void* state[kMostStates] = {};  ///< in: before the step
-    const void* next[kMostStates] = {};   ///< in: after it
-    const void* saved = nullptr;          ///< in S [B,R,H]
-    const void* dnext[kMostStates] = {};  ///< in C [B,H], from [1]; null: zero
-    const void* dstep[kMostStates] = {};  ///< in C [B,H], from [1]; null: none
-    void* dstate[kMostStates] = {};       ///< out C (in for earlier stages), [0] [B,H or P]; may be dnext
-    void* dgates_x = nullptr;             ///< out S [B,G,H] (in for earlier stages)
-    void* dgates_h = nullptr;             ///< out S [B,G,H], where the cell has two kinds
-    void* dvectors = nullptr;             ///< in, out C [B,V,H]
+    const void* state[kMostStates] = {};    ///< in: before the step
+    const void* next[kMostStates] = {};     ///< in: after it
+    const void* saved = nullptr;            ///< in S [B,R,H]
+    void* scratch = nullptr;                ///< C [B,K,H], row-wise cells
+    const void* zoneout[kMostStates] = {};  ///< in S [B,H]: 0 where the state stayed; null: none
+    const void* dnext[kMostStates] = {};    ///< in C [B,H], from [1]; null: zero
+    const void* dstep[kMostStates] = {};    ///< in C [B,H], from [1]; null: none
+    void* dstate[kMostStates] = {};         ///< out C (in for earlier stages), [0] [B,H or P]; may be dnext
+    void* dgates_x = nullptr;               ///< out S [B,G,H] (in for earlier stages)
+    void* dgates_h = nullptr;               ///< out S [B,G,H], where the cell has two kinds
+    void* dvectors = nullptr;               ///< in, out C [B,V,H]
 };
 
 using LaunchForward = void (*)(const Directions<CellForward>&, cudaStream_t);
@@ -107,10 +121,12 @@ void gradient_of_h(DType storage, const Directions<WholeGradient>& gradient, std
 struct ProjectedState {
     std::int64_t batch = 0, width = 0, t = 0;
     const std::int64_t* lengths = nullptr;
-    const void* product = nullptr;  ///< in C [B,P]
-    const void* h = nullptr;        ///< in S [B,P]: before the step
-    void* next = nullptr;           ///< out S [B,P]
-    void* y = nullptr;              ///< out S, rows y_stride apart, or null
+    const void* product = nullptr;         ///< in C [B,P]
+    const void* h = nullptr;               ///< in S [B,P]: before the step
+    void* next = nullptr;                  ///< out S [B,P]
+    const void* recurrent_mask = nullptr;  ///< in C [B,P] or null
+    void* fed_back = nullptr;              ///< out S [B,P]: h'∘recurrent_mask, or null
+    void* y = nullptr;                     ///< out S, rows y_stride apart, or null
     std::int64_t y_stride = 0;
     double y_scale = 1;
     bool y_add = false;

@@ -7,6 +7,7 @@
 #include "device/launch.hpp"
 #include "pointwise/cell.hpp"
 #include "pointwise/output.cuh"
+#include "pointwise/rows.cuh"
 #include "rondo/cell/registry.hpp"
 
 namespace rondo::kernels {
@@ -86,10 +87,16 @@ __global__ void __launch_bounds__(kThreads) cell_forward(const __grid_constant__
             if constexpr (Of::kLast) {
 #pragma unroll
                 for (int s = 0; s < Cell::kStates; ++s) next[s][i] = e[i].next[s];
-                next[0][i] = rounded<S>(next[0][i]);
             }
         }
-        if constexpr (Of::kLast) y.put(next[0], row, unit);
+        if constexpr (Of::kLast) {
+            zone_out<S, S>(next[0], state[0], a.zoneout[0], element);
+#pragma unroll
+            for (int s = 1; s < Cell::kStates; ++s) zone_out<S, C>(next[s], state[s], a.zoneout[s], element);
+#pragma unroll
+            for (int i = 0; i < kCount; ++i) next[0][i] = rounded<S>(next[0][i]);
+            y.put(next[0], row, unit);
+        }
     } else {
 #pragma unroll
         for (int r = 0; r < Cell::kSaved; ++r) fill(saved[r], 0);
@@ -108,6 +115,7 @@ __global__ void __launch_bounds__(kThreads) cell_forward(const __grid_constant__
     }
     if constexpr (Of::kLast) {
         store(static_cast<S*>(a.next[0]) + element, next[0]);
+        feed_back<S>(a.fed_back, a.recurrent_mask, next[0], element);
 #pragma unroll
         for (int s = 1; s < Cell::kStates; ++s) store(static_cast<C*>(a.next[s]) + element, next[s]);
     }
@@ -141,7 +149,10 @@ template <DType kType>
 LaunchForward find_forward(std::string_view cell, CellOptions options, int stage) {
     LaunchForward found = nullptr;
     visit_cell(cell, options, [&]<class Cell>() {
-        found = launch_forward<Cell, 0, Storage<kType>>;
+        if constexpr (kRowWise<Cell>)
+            found = launch_row_forward<Cell, Storage<kType>>;
+        else if constexpr (!kScanned<Cell>)
+            found = launch_forward<Cell, 0, Storage<kType>>;
         if constexpr (Cell::kStages.size() > 1)
             if (stage == 1) found = launch_forward<Cell, 1, Storage<kType>>;
     });

@@ -21,6 +21,12 @@ RONDO_DEVICE void unclipped(Compute<S> (&d)[kCount], const Incoming& g, std::int
     if (g.product == nullptr || !takes(g.lengths, row, g.later)) return;
     C product[kCount];
     load(product, static_cast<const C*>(g.product) + element);
+    if (g.mask != nullptr) {
+        C mask[kCount];
+        load_any(mask, static_cast<const C*>(g.mask) + element);
+#pragma unroll
+        for (int i = 0; i < kCount; ++i) product[i] *= mask[i];
+    }
 #pragma unroll
     for (int i = 0; i < kCount; ++i) d[i] += product[i];
 }

@@ -26,6 +26,7 @@ __global__ void __launch_bounds__(kThreads)
         y.template put_idle<kCount>(at.row, at.column);
     }
     store_any(static_cast<S*>(a.next) + index, h);
+    feed_back<S>(a.fed_back, a.recurrent_mask, h, index);
 }
 
 void store_projected(DType storage, const Directions<ProjectedState>& state, cudaStream_t stream) {

@@ -20,7 +20,8 @@ std::vector<HostTensor> random_weights(const StackSpec& spec, DType type, const 
     std::vector<HostTensor> tensors;
     unsigned seed = 100;
     for (const reference::Parameter& p : reference::parameters(spec)) {
-        const bool vector = p.name.rfind("bias", 0) == 0 || p.name.rfind("weight_peephole", 0) == 0;
+        const bool vector = p.name.rfind("bias", 0) == 0 || p.name.rfind("weight_peephole", 0) == 0 ||
+                            p.name.rfind("weight_norm", 0) == 0;
         tensors.push_back(
             random_tensor(prefix + p.name, type, vector ? Shape{p.rows} : Shape{p.rows, p.columns}, ++seed));
     }

@@ -292,6 +292,11 @@ TEST_F(Train, EveryKindOfTokenAndStack) {
          {"--peepholes", "--coupled", "--biases", "one", "--cell-clip", "3", "--optimizer", "adamw", "--weight-decay",
           "0.01"}},
         {"double", {"--dtype", "f64"}},
+        {"slstm", {"--cell", "slstm", "--recurrent-dropout", "0.1", "--weight-dropout", "0.2", "--zoneout", "0.1"}},
+        {"norms",
+         {"--layers", R"([{"cell": "lnlstm", "hidden": 24}, {"cell": "lngru", "hidden": 20, "zoneout": 0.1}])"}},
+        {"scans",
+         {"--layers", R"([{"cell": "mingru", "hidden": 24}, {"cell": "minlstm", "hidden": 20, "zoneout": 0.1}])"}},
     };
     for (const auto& kind : kinds) {
         std::vector<std::string> flags = kind.flags;

@@ -20,7 +20,13 @@ __device__ void run(ForwardElement<Cell, T>& forward, BackwardElement<Cell, T>& 
 
 template <class Cell, class T>
 __global__ void step(ForwardElement<Cell, T>* forward, BackwardElement<Cell, T>* backward) {
-    run(forward[threadIdx.x], backward[threadIdx.x], Stages<Cell>{});
+    if constexpr (!kRowWise<Cell>) run(forward[threadIdx.x], backward[threadIdx.x], Stages<Cell>{});
+    if constexpr (kScanned<Cell>) {
+        auto& scan = *reinterpret_cast<ScanElement<Cell, T>*>(forward);
+        Cell::forward(scan);
+        scan.a = Cell::decay(scan.saved);
+        Cell::backward(scan);
+    }
 }
 
 template <class... Cells>

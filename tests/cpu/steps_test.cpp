@@ -59,6 +59,7 @@ const CellCase kCellCases[] = {
     {"lstm", {.peepholes = true}},
     {"lstm", {.coupled = true}},
     {"lstm", {.peepholes = true, .coupled = true}},
+    {"slstm", {}},
 };
 
 /// One layer at one step, with everything a step may read or write. What is absent or special is drawn from the seed.
@@ -117,6 +118,9 @@ struct Problem {
             next[i] = Array<T>(B * H, random, T(1));
             dnext[i] = Array<T>(B * width, random, T(1));
             dstep[i] = Array<T>(B * width, random, T(1));
+            if (info.state_names[static_cast<std::size_t>(i)] == "n")  // is divided by, and never negative
+                for (Array<T>* n : {&state[i], &next[i]})
+                    for (std::int64_t k = 0; k < n->size(); ++k) n->data()[k] = 1 + n->data()[k] / 2;
         }
         if (ragged) {
             layer.lengths = lengths.data();
@@ -301,28 +305,32 @@ Outputs<T> on_backend(CpuBackend& backend, Problem<T>& p, bool forwards) {
         });
 }
 
+template <class Cell, class T>
+Outputs<T> plainly(const Problem<T>& p, bool forwards) {
+    constexpr int kSecond = Cell::kStages.size() > 1 ? 1 : 0;
+    const T* const second = p.weights(kSecond);
+    if (forwards)
+        return forward(
+            p,
+            [&](const StepForward& s) {
+                s.stage == 0 ? test::naive_forward<Cell, 0>(s, p.weights(0))
+                             : test::naive_forward<Cell, kSecond>(s, second);
+            },
+            [&](const ProjectForward& s) { test::naive_project(s, p.w_hr.data()); });
+    return backward(
+        p,
+        [&](const StepBackward& s) {
+            s.stage == 0 ? test::naive_backward<Cell, 0>(s, p.weights(0), second, p.w_hr.data())
+                         : test::naive_backward<Cell, kSecond>(s, p.weights(0), second, p.w_hr.data());
+        },
+        [&](const GradientOfH& s) { test::naive_gradient_of_h(s, p.weights(0)); });
+}
+
 template <class T>
 Outputs<T> plainly(const Problem<T>& p, bool forwards) {
     Outputs<T> outputs;
     visit_cell(p.info.name, p.info.options, [&]<class Cell>() {
-        constexpr int kSecond = Cell::kStages.size() > 1 ? 1 : 0;
-        const T* const second = p.weights(kSecond);
-        if (forwards)
-            outputs = forward(
-                p,
-                [&](const StepForward& s) {
-                    s.stage == 0 ? test::naive_forward<Cell, 0>(s, p.weights(0))
-                                 : test::naive_forward<Cell, kSecond>(s, second);
-                },
-                [&](const ProjectForward& s) { test::naive_project(s, p.w_hr.data()); });
-        else
-            outputs = backward(
-                p,
-                [&](const StepBackward& s) {
-                    s.stage == 0 ? test::naive_backward<Cell, 0>(s, p.weights(0), second, p.w_hr.data())
-                                 : test::naive_backward<Cell, kSecond>(s, p.weights(0), second, p.w_hr.data());
-                },
-                [&](const GradientOfH& s) { test::naive_gradient_of_h(s, p.weights(0)); });
+        if constexpr (!kScanned<Cell> && !kRowWise<Cell>) outputs = plainly<Cell>(p, forwards);
     });
     return outputs;
 }

@@ -53,7 +53,8 @@ TEST(LanguageModel, SurvivesMetadata) {
     LanguageModelSpec mixed;
     mixed.classes = 7;
     mixed.stack = {{.cell = "gru", .hidden = 4, .biases = Biases::one, .options = {.reset_before = true}},
-                   {.hidden = 6, .projection = 2, .cell_clip = 0.7, .dropout = 0.2}};
+                   {.hidden = 6, .projection = 2, .cell_clip = 0.7, .dropout = 0.2},
+                   {.hidden = 6, .recurrent_dropout = 0.1, .weight_dropout = 0.2, .zoneout = 0.3, .zoneout_cell = 0.4}};
     EXPECT_EQ(language_model_from(to_metadata(mixed)), mixed);
     for (const auto& [key, value] : to_metadata(spec)) {
         Metadata broken = to_metadata(spec);

@@ -8,7 +8,8 @@ is where the oracle judges them.
 """
 
 CELLS = ["host/cpu/isa/cells_f64.cpp"]
-LSTM, GRU, VANILLA = (f"include/rondo/cell/{n}.hpp" for n in ("lstm", "gru", "vanilla"))
+LSTM, GRU, VANILLA, SLSTM, MINGRU, MINLSTM = (
+    f"include/rondo/cell/{n}.hpp" for n in ("lstm", "gru", "vanilla", "slstm", "mingru", "minlstm"))
 FORWARD, BACKWARD, PLAN = (f"host/scheduler/{n}.cpp" for n in ("forward", "backward", "plan"))
 RNN, CHECK, VALIDATE = (f"host/scheduler/{n}.cpp" for n in ("rnn", "check", "validate"))
 ISA = "host/cpu/isa"
@@ -30,6 +31,14 @@ FAULTS = [
     ("gru: element-wise part of dh lost", GRU, "e.dstate[H] = dh * z;\n    }\n};\n\nstruct GruResetBefore", "e.dstate[H] = T(0);\n    }\n};\n\nstruct GruResetBefore", CELLS),
     ("gru reset before: gradient through r∘h lost", GRU, "e.dstate[H] = e.dstate[H] + e.doperand * r;", "(void)r;", CELLS),
     ("gru reset before: reset not applied", GRU, "e.saved[kResetH] = e.saved[R] * e.state[H];", "e.saved[kResetH] = e.state[H];", CELLS),
+    ("slstm: stabiliser forgets the past", SLSTM, "const T m = select(past >= ai, past, ai);", "const T m = ai + T(0) * past;", CELLS),
+    ("slstm: n has the forget gate alone", SLSTM, "n = fma(f, e.state[N], i);", "n = f * e.state[N];", CELLS),
+    ("slstm: the stabiliser's gradient goes the other way", SLSTM, "df + select(of_past, dm, T(0));", "df + select(of_past, T(0), dm);", CELLS),
+    ("slstm: nothing accumulated, and divided by it", SLSTM, "select(e.state[N] > T(0), e.state[M] + log_f, T(-1e30f))", "e.state[M] + log_f", CELLS),
+    ("slstm: gradient of the ratio misses n", SLSTM, "e.dnext[N] - dratio * ratio", "e.dnext[N]", CELLS),
+    ("mingru: gradient of z misses h", MINGRU, "(e.b * e.saved[N] - e.a)", "(e.b * e.saved[N])", CELLS),
+    ("minlstm: shares do not add up to one", MINLSTM, "sigmoid(T(0) - d) * e.gates[G]", "sigmoid(d) * e.gates[G]", CELLS),
+    ("minlstm: sign of the input gate's gradient", MINLSTM, "T(0) - dd * e.saved[kShutI]", "dd * e.saved[kShutI]", CELLS),
     ("tanh: derivative of another function", VANILLA, "return math::d_tanh(y);", "return math::d_sigmoid(y);", CELLS),
     ("relu: leaks below zero", VANILLA, "select(y > T(0), T(1), T(0))", "select(y > T(0), T(1), T(0.01))", CELLS),
 
@@ -50,7 +59,13 @@ FAULTS = [
     ("backward: average's gradient not halved", BACKWARD, "dh.dy_scale = part_.scale;", "dh.dy_scale = 1;", None),
     ("backward: mask of the dropped input lost", BACKWARD, "case Operation::Kind::dropout:\n                drop_gradient(range);", "case Operation::Kind::dropout:\n                (void)drop_gradient;", None),
     ("backward: dropout's mask of another layer", BACKWARD, "static_cast<std::uint64_t>(range.op.layer), pass.random", "static_cast<std::uint64_t>(range.op.layer + 1), pass.random", None),
-    ("backward: recurrent weights' gradient pairs h with its own step", BACKWARD, "range.state_slot(0, range.loop.reverse ? begin + 1 : begin), width);", "range.state_slot(0, range.loop.reverse ? begin : begin + 1), width);", None),
+    ("backward: recurrent weights' gradient pairs h with its own step", BACKWARD, "range.fed_back(range.loop.reverse ? begin + 1 : begin), width);", "range.fed_back(range.loop.reverse ? begin : begin + 1), width);", None),
+    ("backward: recurrent weights' gradient pairs the h that was not dropped", BACKWARD, "if (loop.fed_back == kAbsent) return state_slot(0, slot);", "if (slot >= 0) return state_slot(0, slot);", None),
+    ("backward: dropped weights have a gradient", BACKWARD, "range.layer.spec.weight_dropout, false, site_of", "0.0, false, site_of", None),
+    ("backward: zoneout's states are taken for what the cell made", BACKWARD, "if (candidates == kAbsent) return", "if (t >= 0) return", None),
+    ("backward: the first dropped chunk adds to what was there", BACKWARD, "dropped ? !range.starts() : accumulate", "dropped ? true : accumulate", None),
+    ("forward: the initial h is not dropped", FORWARD, "state(0, loop_.reverse ? pass_.steps() - 1 : 0, false), 1, spec.width(), Draw::recurrent, spec.recurrent_dropout);", "state(0, loop_.reverse ? pass_.steps() - 1 : 0, false), 1, spec.width(), Draw::recurrent, 0.0);", None),
+    ("forward: both directions draw alike", "host/scheduler/noise.hpp", "static_cast<std::uint64_t>(draw) + (reverse ? 1 : 0);", "static_cast<std::uint64_t>(draw) + (reverse ? 0 : 0);", [FORWARD, BACKWARD]),
     ("backward: bias_hh has bias_ih's gradient", BACKWARD, "range.dparameter(to.b_hh), range.dgates_h(begin)", "range.dparameter(to.b_hh), range.dgates_x(begin)", None),
     ("backward: padding reaches the input weights", BACKWARD, "const bool masked = range.op.layer == 0 && pass.program.masked_x != kAbsent;", "const bool masked = false;", None),
     ("backward: chunks overwrite one another's gradients", BACKWARD, "args.accumulate || !range.starts();", "args.accumulate;", None),
@@ -84,6 +99,13 @@ FAULTS = [
     ("cpu: norm clip counts the rows that rest", ISA, "if (!takes(layer, row, dh.later)) continue;", "", None),
     ("cpu: norm clip by the square", ISA, "__builtin_sqrt(sum_of_squares(x, layer.width))", "sum_of_squares(x, layer.width)", None),
     ("cpu: a projected row that rests loses its gradient", ISA, "out[i] = active ? T(0) : dh[i];", "out[i] = T(0); (void)active, (void)dh;", None),
+    ("cpu: what zoneout keeps has a gradient twice", ISA, "e.dnext[s] = select(stays, P(T(0)), e.dnext[s]);", "", CELLS),
+    ("cpu: what zoneout keeps has no gradient", ISA, "stayed[s] = select(stays, e.dnext[s], P(T(0)));", "", CELLS),
+    ("cpu: zoneout's expectation turned round", ISA, "state - candidate, candidate)", "candidate - state, state)", CELLS),
+    ("cpu: dropped h is fed the gradient of its product", ISA, "if (mask) flow = flow * load<kWhole>(mask + row * layer.width + unit, n);", "", ROWS),
+    ("cpu: rows that rest feed back nothing", ISA, "if (step.fed_back) feed_back<T, kWhole>", "if (false) feed_back<T, kWhole>", CELLS),
+    ("cpu: a scan goes on in a row that has ended", ISA, "const bool active = takes(layer, row, scan.begin + at); const Output", "const bool active = true; const Output", CELLS),
+    ("cpu: a scan's carry is not kept by zoneout", ISA, "fma(Cell::decay(e.saved), made, stayed)", "Cell::decay(e.saved) * made", CELLS),
     ("cpu: padding not cleared when inputs drop out", "host/cpu/ops/dropout.cpp", "if (lengths) clear_idle", "if (false) clear_idle", None),
     ("cpu: kept inputs not scaled", "host/cpu/ops/dropout.cpp", "static_cast<T>(1 / (1 - rate))", "static_cast<T>(1)", None),
     ("cpu: one mask a sequence is drawn anew", "host/cpu/ops/dropout.cpp", "per_sequence ? batch * cols : steps * batch * cols;", "steps * batch * cols; (void)per_sequence;", None),

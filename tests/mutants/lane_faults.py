@@ -8,6 +8,8 @@ no later step (it is 0 there), and a factor other than 1 for rows that are not c
 """
 
 POINTWISE = "kernels/pointwise/"
+SCAN = "kernels/scan/"
+SCANS = [SCAN + "forward.cu", SCAN + "backward.cu"]
 FORWARD, BACKWARD = POINTWISE + "forward.cuh", POINTWISE + "backward.cuh"
 INCOMING, OUTPUT = POINTWISE + "incoming.cuh", POINTWISE + "output.cuh"
 F = [POINTWISE + f"forward_{t}.cu" for t in ("f64", "bf16")]
@@ -72,6 +74,22 @@ FAULTS = [
     ("backward: earlier stage forgets the carried gradient", BACKWARD, "load(value, static_cast<const C*>(a.dstate[s]) + element);", "fill(value, 0);", B),
     ("backward: projected carry not cleared", BACKWARD, "active ? C(0) : to_compute", "to_compute", B),
     ("backward: projected carry strided by hidden", BACKWARD, "to[row * a.width + column]", "to[row * a.width + (column + 1) % a.width]", B),
+    ("forward: zoneout keeps what it should not", OUTPUT, "if (mask[i] == C(0)) next[i] = state[i];", "if (mask[i] != C(0)) next[i] = state[i];", F + P),
+    ("forward: zoneout's expectation turned round", OUTPUT, "state[i] - next[i], next[i])", "next[i] - state[i], state[i])", F + P),
+    ("forward: zoneout's candidates are what is kept", OUTPUT, "store_any(static_cast<W*>(zoneout.candidate) + element, next);", "store_any(static_cast<W*>(zoneout.candidate) + element, state);", F + P),
+    ("output: h is fed back whole", OUTPUT, "value[i] *= h[i];", "value[i] = h[i];", F + P),
+    ("backward: what zoneout keeps has a gradient twice", BACKWARD, "if (stays) e[i].dnext[s] = C(0);", "", B),
+    ("backward: what zoneout keeps has no gradient", BACKWARD, "value[i] += stayed[s][i];", "", B),
+    ("incoming: h is fed back whole", INCOMING, "product[i] *= mask[i];", "", B + G),
+    ("scan: segments begin with the initial h", SCAN + "segments.cuh", "for (unsigned s = 0; s < threadIdx.y; ++s) x =", "for (unsigned s = 0; s + 8 < threadIdx.y; ++s) x =", SCANS),
+    ("scan: maps composed in the wrong order", SCAN + "segments.cuh", "return {a * before.a, (*this)(before.b)};", "return {a * before.a, before(b)};", SCANS),
+    ("scan: the last segment is cut short", SCAN + "segments.cuh", "(n + kScanSegments - 1) / kScanSegments, begin", "n / kScanSegments, begin", SCANS),
+    ("scan: a row goes on past its length", SCAN + "forward.cu", "if (!takes(a.lengths, at.row, a.begin + step)) return {};", "", None),
+    ("scan: the reverse direction runs forward", SCAN + "forward.cu", "a.reverse ? n - 1 - i : i", "a.reverse ? i : i", None),
+    ("scan: zoneout's expectation forgets b", SCAN + "forward.cu", "(C(1) - stays) * e.b", "e.b", None),
+    ("scan: the carry's type", SCAN + "backward.cu", "carry = a.carry_in_storage ?", "carry = !a.carry_in_storage ?", None),
+    ("scan: what zoneout keeps is decayed", SCAN + "backward.cu", "stayed<S>(a, at, element) ? C(1) : Cell::decay(e.saved)", "Cell::decay(e.saved)", None),
+    ("scan: the gradient along the way lost", SCAN + "backward.cu", "if (a.dstep != nullptr) dh +=", "if (a.dstep == a.dy) dh +=", None),
     ("incoming: carry of the wrong type", INCOMING, "if (g.carry_in_storage)", "if (!g.carry_in_storage)", B + G),
     ("incoming: what passes idle rows is clipped", INCOMING, "if (g.product != nullptr && takes(g.lengths, row, g.later)) {", "if (g.product != nullptr) {", B + G),
     ("incoming: clip by value lost", INCOMING, "if (g.clip > 0) {", "if (g.clip > 1e9) {", B + G),

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "scheduler/noise.hpp"
 #include "support/cases.hpp"
 #include "support/compare.hpp"
 #include "support/harness.hpp"
@@ -45,6 +46,18 @@ TEST(RnnDropoutTest, MasksDependOnSeedStepAndLayerAlone) {
                                       RandomState{1, 1ull << 40}, RandomState{2, 1}})
         for (const Tensor& mask : masks(0.5, false, random)) different.insert(mask);
     EXPECT_EQ(different.size(), 12u);
+}
+
+/// Of its input, of h and W_hh inside it and of its zoneout, in either direction.
+TEST(RnnDropoutTest, ALayerDrawsEverythingForItself) {
+    std::set<std::uint64_t> sites;
+    for (int layer = 0; layer < 3; ++layer) {
+        sites.insert(static_cast<std::uint64_t>(layer));
+        for (const bool reverse : {false, true})
+            for (const Draw draw : {Draw::recurrent, Draw::weight, Draw::zoneout, Draw::zoneout_cell})
+                sites.insert(site_of(layer, reverse, draw));
+    }
+    EXPECT_EQ(sites.size(), 27u);
 }
 
 TEST(RnnDropoutTest, NeighbouringElementsAreIndependent) {

@@ -59,6 +59,32 @@ TEST(RnnErrorsTest, StacksThatAreNotAllowed) {
         {"layers[1].dropout", [](StackSpec& s) { s.layers[1].dropout = -0.1; }},
         {"layers[1].dropout", [=](StackSpec& s) { s.layers[1].dropout = kNan; }},
         {"layers[0].dropout_per_sequence", [](StackSpec& s) { s.layers[0].dropout_per_sequence = true; }},
+        {"layers[1].recurrent_dropout", [](StackSpec& s) { s.layers[1].recurrent_dropout = 1; }},
+        {"layers[1].recurrent_dropout",
+         [](StackSpec& s) {
+             s.layers[1].options.reset_before = true;
+             s.layers[1].recurrent_dropout = 0.5;
+         }},
+        {"layers[1].recurrent_dropout",
+         [](StackSpec& s) {
+             s.layers[1].cell = "mingru";
+             s.layers[1].recurrent_dropout = 0.5;
+         }},
+        {"layers[1].weight_dropout", [=](StackSpec& s) { s.layers[1].weight_dropout = kNan; }},
+        {"layers[1].weight_dropout",
+         [](StackSpec& s) {
+             s.layers[1].cell = "minlstm";
+             s.layers[1].weight_dropout = 0.5;
+         }},
+        {"layers[0].zoneout", [](StackSpec& s) { s.layers[0].zoneout = 0.1; }},
+        {"layers[1].zoneout", [](StackSpec& s) { s.layers[1].zoneout = -0.1; }},
+        {"layers[1].zoneout_cell", [](StackSpec& s) { s.layers[1].zoneout_cell = 0.1; }},
+        {"layers[0].zoneout_cell", [](StackSpec& s) { s.layers[0].zoneout_cell = 1; }},
+        {"recurrent_clip",
+         [](StackSpec& s) {
+             s.layers[1].cell = "mingru";
+             s.recurrent_clip = {Clip::value, 1};
+         }},
         {"layers[0].merge", [](StackSpec& s) { s.layers[0].merge = Merge::sum; }},
         {"layers[0].merge", [](StackSpec& s) { s.layers[0].merge = Merge::average; }},
         {"recurrent_clip",

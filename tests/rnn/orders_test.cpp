@@ -24,7 +24,7 @@ TEST(OrdersTest, DirectionsTogetherGiveTheBitsOfDirectionsInTurn) {
             for (const LayerSpec& layer : c.spec.layers) both = both || layer.direction == Direction::bidirectional;
             if (!both || ++n % 3 != 0) continue;
             Problem p = make_problem(c, n % 2 != 0 ? Precision::f64() : Precision::f32());
-            if (n % 5 == 0) p.spec.recurrent_clip = {RecurrentClip::Kind::norm, 0.6};
+            if (n % 5 == 0 && has_steps(p.spec)) p.spec.recurrent_clip = {RecurrentClip::Kind::norm, 0.6};
             for (const Mode mode : {Mode::training, Mode::inference}) {
                 const auto turn = bits_in(p, mode, {DirectionOrder::in_turn});
                 EXPECT_EQ(bits_in(p, mode, {DirectionOrder::batched}), turn) << p.name;
@@ -48,7 +48,7 @@ TEST(OrdersTest, WavefrontsGiveWhatLayersInTurnGive) {
             layer.dropout_per_sequence = false;
         }
         Problem p = make_problem(c);
-        if (++n % 5 == 0) p.spec.recurrent_clip = {RecurrentClip::Kind::value, 0.2};
+        if (++n % 5 == 0 && has_steps(p.spec)) p.spec.recurrent_clip = {RecurrentClip::Kind::value, 0.2};
         const Orders wavefront{.layers = LayerOrder::wavefront}, in_turn{.layers = LayerOrder::in_turn};
         RnnHarness turn(kDevice, p, Mode::training, in_turn), wave(kDevice, p, Mode::training, wavefront);
         ASSERT_EQ(wave.plan.forward.back().workspace, static_cast<int>(c.spec.layers.size()) - 1) << "no wavefront";

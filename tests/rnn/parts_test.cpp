@@ -22,10 +22,7 @@ std::vector<Problem> problems(int count = 40) {
 
 TEST(RnnPartsTest, InferenceGivesTheOutputsOfTraining) {
     for (Problem& p : problems()) {
-        for (LayerSpec& layer : p.spec.layers) {
-            layer.dropout = 0;
-            layer.dropout_per_sequence = false;
-        }
+        draw_nothing(p.spec);
         RnnHarness training(kDevice, p), inference(kDevice, p, Mode::inference), bare(kDevice, p, Mode::inference);
         training.run();
         inference.run();
@@ -45,7 +42,7 @@ TEST(RnnPartsTest, InferenceDropsNothing) {
     for (Problem& p : problems()) {
         Problem plain = p;
         for (LayerSpec& layer : plain.spec.layers) {
-            layer.dropout = 0;
+            layer.dropout = layer.recurrent_dropout = layer.weight_dropout = 0;  // of zoneout there is the expectation
             layer.dropout_per_sequence = false;
         }
         RnnHarness with(kDevice, p, Mode::inference), without(kDevice, plain, Mode::inference);
@@ -54,6 +51,23 @@ TEST(RnnPartsTest, InferenceDropsNothing) {
         without.run();
         EXPECT_EQ(with.bits(), without.bits()) << p.name;
     }
+}
+
+TEST(RnnPartsTest, InferenceTakesZoneoutsExpectation) {
+    int checked = 0;
+    for (Problem& p : problems(80)) {
+        const auto& layers = p.spec.layers;
+        if (std::none_of(layers.begin(), layers.end(), [](const LayerSpec& l) { return l.zoneout > 0; })) continue;
+        p.inputs.masks.clear();
+        p.inputs.noise.clear();
+        const Result out = RnnHarness(kDevice, p, Mode::inference).run();
+        const Outputs ref = reference::forward<double>(p.spec, p.steps, p.batch, p.inputs);
+        EXPECT_LE(error_ratio(out.outputs.y, ref.y, kDouble), 1) << p.name;
+        for (std::size_t s = 0; s < ref.final_states.size(); ++s)
+            EXPECT_LE(error_ratio(out.outputs.final_states[s], ref.final_states[s], kDouble), 1) << p.name;
+        ++checked;
+    }
+    EXPECT_GE(checked, 10);
 }
 
 TEST(RnnPartsTest, AbsentInitialStatesAreZero) {

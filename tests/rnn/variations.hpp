@@ -73,6 +73,9 @@ inline Problem steps_problem(const Problem& p, std::int64_t begin, std::int64_t 
     part.inputs.x = steps_of(p.inputs.x, p.steps, begin, end);
     part.upstream.y = steps_of(p.upstream.y, p.steps, begin, end);
     for (Tensor& t : part.upstream.state_steps) t = steps_of(t, p.steps, begin, end);
+    for (const reference::Noise& noise : reference::noise(p.spec))
+        if (noise.kind >= reference::Noise::Kind::zoneout && !p.inputs.noise.empty())
+            part.inputs.noise[noise.name] = steps_of(p.inputs.noise.at(noise.name), p.steps, begin, end);
     return part;
 }
 

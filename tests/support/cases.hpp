@@ -19,6 +19,17 @@ std::string describe(const LayerSpec& layer);
 /// Every cell with every option that its equations know; `hidden` is not set.
 std::vector<LayerSpec> cell_variants();
 
+/// Takes all dropout and zoneout away.
+void draw_nothing(StackSpec& spec);
+
+/// Whether every layer's gradient flows back step by step, so that it can be clipped there.
+bool has_steps(const StackSpec& spec);
+
+/// Whether rounding stays what it is. Layer normalisation blows it up where a few values happen to be close, or where it
+/// is given what other layers have rounded: in one way of computing and not in another. Of a single feature it takes the
+/// size away, so that dx is what its gates' gradients leave when they cancel out.
+bool keeps_rounding_small(const StackSpec& spec);
+
 /// Every variant x direction and merge x biases x with and without lengths, extents in turn.
 std::vector<Case> single_layer_cases();
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "scheduler/noise.hpp"
+
 namespace rondo::test {
 
 namespace {
@@ -181,6 +183,23 @@ void take_masks(Device device, Problem& problem) {
         backend.dropout(storage, mask.data(), mask.data(), problem.steps, problem.batch, I, layer.dropout,
                         layer.dropout_per_sequence, l, static_cast<const RandomState*>(random.data()), nullptr, {});
         problem.inputs.masks.back() = mask.get();
+    }
+    problem.inputs.noise.clear();
+    for (const reference::Noise& noise : reference::noise(problem.spec)) {
+        using Kind = reference::Noise::Kind;
+        const bool weight = noise.kind == Kind::weight, zoneout = noise.kind >= Kind::zoneout;
+        const Draw draw = weight                          ? Draw::weight
+                          : noise.kind == Kind::recurrent ? Draw::recurrent
+                          : noise.kind == Kind::zoneout   ? Draw::zoneout
+                                                          : Draw::zoneout_cell;
+        const std::int64_t steps = zoneout ? problem.steps : 1, batch = weight ? 1 : problem.batch;
+        Guarded mask(device, problem.spec.precision.accumulate, steps * batch * noise.width, Alignment::cache_line);
+        backend.dropout(problem.spec.precision.accumulate, mask.data(), nullptr, steps, batch, noise.width, noise.rate,
+                        false, site_of(noise.layer, noise.direction == 1, draw),
+                        static_cast<const RandomState*>(random.data()), nullptr, {});
+        Tensor& drawn = problem.inputs.noise[noise.name] = mask.get();
+        if (zoneout)
+            for (double& v : drawn) v = v == 0 ? 1 : 0;
     }
 }
 

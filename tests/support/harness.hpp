@@ -57,7 +57,7 @@ public:
 /// The parameter array of a plan, from the problem's named tensors; NaN between them.
 Tensor lay_out_parameters(const Plan& plan, const Problem& problem);
 
-/// Gets each layer's dropout mask from the device: what it makes of ones.
+/// Gets each layer's masks from the device: what it makes of ones.
 void take_masks(Device device, Problem& problem);
 
 /// Forward and backward on a device.

@@ -35,7 +35,7 @@ void round_all(std::vector<T>& values, Precision precision) {
 }
 
 bool is_matrix(const std::string& name) {
-    return name.find("weight_") != name.npos && name.find("peephole") == name.npos;
+    return name.find("weight_") != name.npos && name.find("peephole") == name.npos && name.find("norm") == name.npos;
 }
 
 Floats narrowed(const Tensor& values) {
@@ -60,7 +60,7 @@ struct Strand {
 
     Precision precision() const { return problem.spec.precision; }
     const LayerSpec& spec() const { return problem.spec.layers[layer]; }
-    std::size_t states() const { return spec().cell == "lstm" ? 2 : 1; }
+    std::size_t states() const { return reference::state_names(spec()).size(); }
     std::int64_t width(std::size_t state) const { return state == 0 ? spec().width() : spec().hidden; }
     std::int64_t time(std::int64_t n) const { return reverse ? problem.steps - 1 - n : n; }
 
@@ -100,12 +100,30 @@ struct Strand {
         return list;
     }
 
+    /// Factors whose products with the values are rounded, as those of a matrix product's operand are.
+    void round_products(Floats& factors, const Floats& values) const {
+        Floats products = factors;
+        for (std::size_t i = 0; i < values.size(); ++i) products[i] *= values[i];
+        round_all(products, precision());
+        for (std::size_t i = 0; i < values.size(); ++i)
+            if (values[i] != 0) factors[i] = products[i] / values[i];
+    }
+
     FloatInputs inputs(const Floats& x, std::int64_t t, const std::vector<Floats>& states_before) const {
         FloatInputs in;
         in.parameters = parameters();
         in.x = rows(x, t);
         in.states = states_before;
         in.lengths = lengths(t);
+        for (const reference::Noise& drawn : reference::noise(problem.spec)) {
+            if (drawn.layer != static_cast<int>(layer) || (drawn.direction == 1) != reverse) continue;
+            const Floats all = narrowed(problem.inputs.noise.at(drawn.name));
+            const bool per_step =
+                drawn.kind == reference::Noise::Kind::zoneout || drawn.kind == reference::Noise::Kind::zoneout_cell;
+            Floats& factors = in.noise[own_name(drawn.name)] = per_step ? rows(all, t) : all;
+            if (drawn.kind == reference::Noise::Kind::recurrent) round_products(factors, states_before[0]);
+            if (drawn.kind == reference::Noise::Kind::weight) round_products(factors, in.parameters.at("weight_hh_l0"));
+        }
         return in;
     }
 

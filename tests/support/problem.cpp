@@ -45,6 +45,8 @@ Problem random_problem(std::string name, const StackSpec& spec, std::int64_t ste
     p.upstream.y = padded(spec.output());
     for (const auto& state : reference::states(spec)) {
         p.inputs.states.push_back(draw(batch * state.width));
+        if (state.name.front() == 'n')  // is divided by, and never negative
+            for (double& v : p.inputs.states.back()) v = 1 + v / 2;
         p.upstream.final_states.push_back(draw(batch * state.width));
         p.upstream.state_steps.push_back(padded(state.width));
     }

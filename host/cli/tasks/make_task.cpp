@@ -58,6 +58,9 @@ EncoderSpec encoder_of(const TrainConfig& c, std::int64_t classes, std::int64_t 
             "must be a number; a list is for recurrent language models");
     require(c.biases == "two" && c.cell_clip == 0 && !c.input_dropout && !c.dropout_per_sequence, "biases", c.biases,
             "and cell_clip, input_dropout and dropout_per_sequence are for recurrent language models");
+    require(c.recurrent_dropout == 0 && c.weight_dropout == 0 && c.zoneout == 0 && c.zoneout_cell == 0,
+            "recurrent_dropout", c.recurrent_dropout,
+            "and weight_dropout, zoneout and zoneout_cell are for recurrent language models");
     EncoderSpec spec;
     spec.kind = parse_model(c.model);
     spec.classes = classes;

@@ -70,6 +70,17 @@ struct BackwardMap {
         RONDO_UNROLL
         for (int v = 0; v < Cell::kVectors; ++v) e.vectors[v] = load<kWhole>(vectors + v * hidden + unit, n);
         e.clip = clip;
+        P stayed[Cell::kStates];  // what flows past the cell to states that stayed as they were
+        if constexpr (kLast) {
+            RONDO_UNROLL
+            for (int s = 0; s < Cell::kStates; ++s) {
+                stayed[s] = T(0);
+                if (!step.zoneout[s]) continue;
+                const auto stays = load<kWhole>(in(step.zoneout[s]) + at, n) == P(T(0));
+                stayed[s] = select(stays, e.dnext[s], P(T(0)));
+                e.dnext[s] = select(stays, P(T(0)), e.dnext[s]);
+            }
+        }
         if constexpr (!kLast) {
             RONDO_UNROLL
             for (int g = 0; g < Cell::kGates; ++g) {
@@ -86,8 +97,10 @@ struct BackwardMap {
             if constexpr (!kShared) store<kWhole>(e.dgates_h[g], gate(dgates_h, row, g) + unit, n);
         }
         RONDO_UNROLL
-        for (int s = 0; s < Cell::kStates; ++s)
+        for (int s = 0; s < Cell::kStates; ++s) {
+            if (kLast && step.zoneout[s]) e.dstate[s] = e.dstate[s] + stayed[s];
             if (s > 0 || !layer.projected) store<kWhole>(e.dstate[s], out(step.dstate[s]) + at, n);
+        }
         RONDO_UNROLL
         for (int v = 0; v < Cell::kVectors; ++v) {
             T* const sum = dvectors + (row * Cell::kVectors + v) * hidden + unit;

@@ -11,6 +11,19 @@ void step_forward(const StepForward& step, const Context& context) {
     const std::int64_t k = step.stage == 0 ? layer.width : layer.hidden;
     const Packed<T> w{static_cast<const T*>(step.packed), k, layer.hidden, stage.gates};
     const auto map = layer.kernels->forward[step.stage];
+    if (layer.kernels->row_wise) {
+        T* const gates_h = static_cast<T*>(layer.scratch);
+        for_tiles(static_cast<const T*>(step.operand), step.operand_stride, layer.batch, w, context,
+                  [&](const Tile& tile) {
+                      for_packs<T>(tile, stage.gates,
+                                   [&]<bool kWhole>(std::int64_t row, std::int64_t unit, int n, const T* product) {
+                                       for (int g = 0; g < stage.gates; ++g)
+                                           store<kWhole>(Pack<T>::load(product + g * kLanes<T>),
+                                                         gates_h + (row * stage.gates + g) * layer.hidden + unit, n);
+                                   });
+                  });
+        return for_rows(layer, context, [&](const Tile& rows) { map(step, rows); });
+    }
     for_tiles(static_cast<const T*>(step.operand), step.operand_stride, layer.batch, w, context,
               [&](const Tile& tile) { map(step, tile); });
 }
@@ -28,9 +41,12 @@ void project_forward(const ProjectForward& step, const Context& context) {
             if (takes(layer, row, step.t)) {
                 const Pack<T> h = Pack<T>::load(product);
                 store<kWhole>(h, next + at, n);
+                feed_back<T, kWhole>(layer, step.fed_back, h, at, n);
                 y.template put<kWhole>(h, row, unit, n);
             } else {
-                store<kWhole>(load<kWhole>(before + at, n), next + at, n);
+                const Pack<T> h = load<kWhole>(before + at, n);
+                store<kWhole>(h, next + at, n);
+                feed_back<T, kWhole>(layer, step.fed_back, h, at, n);
                 y.template put_idle<kWhole>(row, unit, n);
             }
         });

@@ -68,7 +68,11 @@ struct ForwardMap {
         }
         if constexpr (kLast) {
             RONDO_UNROLL
-            for (int s = 0; s < Cell::kStates; ++s) store<kWhole>(e.next[s], next(s) + at, n);
+            for (int s = 0; s < Cell::kStates; ++s) {
+                e.next[s] = zoned<T, kWhole>(step.zoneout[s], e.state[s], e.next[s], at, n);
+                store<kWhole>(e.next[s], next(s) + at, n);
+            }
+            feed_back<T, kWhole>(layer, step.fed_back, e.next[0], at, n);
             y.template put<kWhole>(e.next[0], row, unit, n);
         }
     }
@@ -83,6 +87,7 @@ struct ForwardMap {
         if constexpr (kLast) {
             for (int s = 0; s < Cell::kStates; ++s)
                 store<kWhole>(s == 0 && layer.projected ? zero : load<kWhole>(state(s) + at, n), next(s) + at, n);
+            if (step.fed_back) feed_back<T, kWhole>(layer, step.fed_back, load<kWhole>(state(0) + at, n), at, n);
             y.template put_idle<kWhole>(row, unit, n);
         }
     }

@@ -58,6 +58,15 @@ void for_tiles(const T* a, std::int64_t a_stride, std::int64_t rows, const Packe
     });
 }
 
+/// then(rows) for all rows of a layer in tiles of some.
+template <class Then>
+void for_rows(const LoopLayer& layer, const Context& context, const Then& then) {
+    const std::int64_t work = layer.hidden * layer.cell->gates * 64;  // of a row, in multiply-adds
+    context.pool.parallel_for(layer.batch, 1 + kGrain / work, [&](std::int64_t begin, std::int64_t end, int) {
+        then(Tile{nullptr, begin, end, 0, layer.hidden});
+    });
+}
+
 template <class T>
 void step_forward(const StepForward& step, const Context& context);
 template <class T>
@@ -66,5 +75,9 @@ template <class T>
 void step_backward(const StepBackward& step, const Context& context);
 template <class T>
 void gradient_of_h(const GradientOfH& step, const Context& context);
+template <class T>
+void scan_forward(const ScanForward& scan, const Context& context);
+template <class T>
+void scan_backward(const ScanBackward& scan, const Context& context);
 
 }  // namespace rondo::cpu::RONDO_ISA

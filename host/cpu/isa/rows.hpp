@@ -65,12 +65,29 @@ struct Output {
     }
 };
 
+/// A state after zoneout; `at` is its element. An idle row is not to come here.
+template <class T, bool kWhole>
+RONDO_HD Pack<T> zoned(const Zoneout& zoneout, Pack<T> state, Pack<T> candidate, std::int64_t at, int n) {
+    if (!(zoneout.rate > 0)) return candidate;
+    if (!zoneout.mask) return fma(Pack<T>(static_cast<T>(zoneout.rate)), state - candidate, candidate);
+    if (zoneout.candidate) store<kWhole>(candidate, static_cast<T*>(zoneout.candidate) + at, n);
+    return select(load<kWhole>(static_cast<const T*>(zoneout.mask) + at, n) == Pack<T>(T(0)), state, candidate);
+}
+
+/// h' as the next step's product reads it.
+template <class T, bool kWhole>
+RONDO_HD void feed_back(const LoopLayer& layer, void* fed_back, Pack<T> h, std::int64_t at, int n) {
+    if (!fed_back) return;
+    const Pack<T> mask = load<kWhole>(static_cast<const T*>(layer.recurrent_mask) + at, n);
+    store<kWhole>(h * mask, static_cast<T*>(fed_back) + at, n);
+}
+
 /// IncomingGradient for one pack, but for the product, which is given, and the clip by norm, which needs whole rows.
 template <class T>
 struct Incoming {
     const LoopLayer& layer;
     std::int64_t t, later;
-    const T *carry, *dy, *dstep;
+    const T *carry, *dy, *dstep, *mask;
     std::int64_t dy_stride;
     T dy_scale, limit;
     bool clips;
@@ -82,6 +99,7 @@ struct Incoming {
           carry(static_cast<const T*>(g.carry)),
           dy(static_cast<const T*>(g.dy)),
           dstep(static_cast<const T*>(g.dstep)),
+          mask(static_cast<const T*>(l.recurrent_mask)),
           dy_stride(g.dy_stride),
           dy_scale(static_cast<T>(g.dy_scale)),
           limit(static_cast<T>(l.recurrent_clip.limit)),
@@ -92,7 +110,9 @@ struct Incoming {
     RONDO_HD Pack<T> through_time(std::int64_t row, std::int64_t unit, int n, const T* product) const {
         Pack<T> d = carry ? load<kWhole>(carry + row * layer.width + unit, n) : Pack<T>(T(0));
         if (product && takes(layer, row, later)) {
-            d = d + Pack<T>::load(product);
+            Pack<T> flow = Pack<T>::load(product);
+            if (mask) flow = flow * load<kWhole>(mask + row * layer.width + unit, n);
+            d = d + flow;
             if (clips) d = math::clamp(d, Pack<T>(limit));
         }
         return d;

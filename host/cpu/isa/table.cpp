@@ -37,19 +37,11 @@ void evaluate(Elementary function, const void* x, void* y, std::int64_t count) {
 
 template <class T>
 constexpr Functions functions(const CellTable* cells) {
-    return {product<T>,
-            packed_bytes<T>,
-            pack<T>,
-            step_forward<T>,
-            project_forward<T>,
-            step_backward<T>,
-            gradient_of_h<T>,
-            column_sums<T>,
-            evaluate<T>,
-            cells,
-            softmax_row<T>,
-            attention_forward<T>,
-            attention_backward<T>,
+    return {product<T>,          packed_bytes<T>,      pack<T>,
+            step_forward<T>,     project_forward<T>,   step_backward<T>,
+            gradient_of_h<T>,    scan_forward<T>,      scan_backward<T>,
+            column_sums<T>,      evaluate<T>,          cells,
+            softmax_row<T>,      attention_forward<T>, attention_backward<T>,
             attention_weights<T>};
 }
 

@@ -24,7 +24,7 @@ void draw(const DropoutMask& mask, std::int64_t first, Keep& keep) {
 
 template <class T>
 void apply(T* out, const T* x, const bool* keep, std::int64_t count, T factor) {
-    for (std::int64_t i = 0; i < count; ++i) out[i] = keep[i] ? x[i] * factor : T(0);
+    for (std::int64_t i = 0; i < count; ++i) out[i] = keep[i] ? (x ? x[i] * factor : factor) : T(0);
 }
 
 /// Elements [begin, end) of a range in which one draw serves `repeats` places, `repeat_stride` apart.
@@ -37,7 +37,7 @@ void drop_range(T* out, const T* x, std::int64_t begin, std::int64_t end, std::i
         draw(mask, block, keep);
         for (std::int64_t r = 0; r < repeats; ++r) {
             const std::int64_t at = r * repeat_stride + from;
-            apply(out + at, x + at, keep.of + (from - block), to - from, factor);
+            apply(out + at, x ? x + at : nullptr, keep.of + (from - block), to - from, factor);
         }
     }
 }

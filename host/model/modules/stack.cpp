@@ -228,8 +228,18 @@ private:
         t.bias = p.name.starts_with("bias");
         t.input_side = p.name.starts_with("bias_ih");
         t.bound = 1 / std::sqrt(static_cast<double>(layer.hidden));
+        const CellInfo cell = cell_info(layer.cell, layer.options);
+        if (cell.row_wise && p.name.starts_with(cell.vector_name)) {
+            t.ones = cell.gains * layer.hidden;
+            if (cell.forget_vector >= 0) {
+                t.forget_begin = cell.forget_vector * layer.hidden;
+                t.forget_end = t.forget_begin + layer.hidden;
+                t.input_side = true;
+            }
+            return t;
+        }
         if (!t.bias) return t;
-        const auto gates = cell_info(layer.cell, layer.options).gate_names;
+        const auto gates = cell.gate_names;
         for (std::size_t g = 0; g < gates.size(); ++g)
             if (gates[g] == "f") {
                 t.forget_begin = static_cast<std::int64_t>(g) * layer.hidden;

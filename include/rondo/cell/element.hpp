@@ -8,6 +8,9 @@
 ///
 /// Most cells have one stage. A later stage multiplies a plane that an earlier map saved (reset-before GRU: r·h).
 /// Maps of one step run in order forward, in reverse order backward, with the products' transposes in between.
+///
+/// A cell without stages has no product either: its one state is linear in itself, h' = a∘h + b, where a and b follow
+/// from the step's input alone. All its steps are taken at once, by a scan over time.
 #include "rondo/cell/math.hpp"
 
 namespace rondo {
@@ -59,5 +62,37 @@ struct BackwardElement {
     T dgates_h[Cell::kGates];                          ///< out, where it differs from dgates_x
     T dvectors[detail::at_least_one(Cell::kVectors)];  ///< out: this element's share
 };
+
+/// One step of a cell without stages. forward(e) makes a, b and saved of the gates; backward(e) makes dgates of da, db and
+/// saved; decay(saved) is a once more.
+template <class Cell, class T>
+struct ScanElement {
+    T gates[Cell::kGates];  ///< forward: in, x·W_ihᵀ + b_ih; backward: out, their gradients
+    T a, b;                 ///< forward: out; backward: in, their gradients
+    T saved[Cell::kSaved];  ///< forward: out; backward: in
+};
+
+/// Whether a cell's maps take a whole row of the batch at a time, forward(row) and backward(row), because they need sums
+/// over its units; `row` has
+///
+///     units                                              H
+///     each(f), sum(f)                                    f(u) for every unit u, or pack of them; Σ f(u)
+///     gates_x(g,u), gates_h(g,u), state(s,u)             forward: in
+///     put_saved(p,u,v), put_next(s,u,v)                  forward: out; p of kSaved
+///     saved(p,u), state(s,u), next(s,u), dnext(s,u)      backward: in
+///     put_dgates_x(g,u,v), put_dgates_h(g,u,v)           backward: out
+///     put_dstate(s,u,v), add_dvector(v,u,d)              backward: out; dnext(s,u) is not to be read after put_dstate
+///     vector(v,u)                                        in: v of kVectors; they begin as kGains ones, then zeros
+///     scratch(k,u), put_scratch(k,u,v)                   k of kScratch
+///
+/// Such a cell has no biases but those among its vectors.
+template <class Cell>
+inline constexpr bool kRowWise = requires {
+    Cell::kRowWise;
+};
+
+/// Whether a cell's steps are taken by a scan.
+template <class Cell>
+inline constexpr bool kScanned = Cell::kStages.empty();
 
 }  // namespace rondo

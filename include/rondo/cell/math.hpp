@@ -4,10 +4,13 @@
 /// lookup finds the overload of its scalar.
 #include <cmath>
 
+// RONDO_ROW: of maps over rows, which call what a block of a GPU has and its host code has not.
 #if defined(__CUDACC__)
 #define RONDO_HD __host__ __device__ __forceinline__
+#define RONDO_ROW __device__ __forceinline__
 #else
 #define RONDO_HD inline __attribute__((always_inline))
+#define RONDO_ROW inline
 #endif
 
 namespace rondo::math {
@@ -20,6 +23,8 @@ RONDO_HD float tanh(float x) { return ::tanhf(x); }
 RONDO_HD double tanh(double x) { return ::tanh(x); }
 RONDO_HD float abs(float x) { return ::fabsf(x); }
 RONDO_HD double abs(double x) { return ::fabs(x); }
+RONDO_HD float sqrt(float x) { return ::sqrtf(x); }
+RONDO_HD double sqrt(double x) { return ::sqrt(x); }
 RONDO_HD float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
 RONDO_HD double fma(double a, double b, double c) { return ::fma(a, b, c); }
 
@@ -37,6 +42,12 @@ RONDO_HD T select(bool condition, T a, T b) {
 template <class T>
 RONDO_HD T clamp(T x, T limit) {
     return select(x > limit, limit, select(x < -limit, -limit, x));
+}
+
+/// log(1 + e^x), written so that nothing overflows.
+template <class T>
+RONDO_HD T softplus(T x) {
+    return select(x > T(0), x, T(0)) + log(T(1) + exp(T(0) - abs(x)));
 }
 
 /// Derivatives in terms of the function's value.

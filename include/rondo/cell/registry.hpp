@@ -4,7 +4,11 @@
 #include <type_traits>
 
 #include "rondo/cell/gru.hpp"
+#include "rondo/cell/layer_norm.hpp"
 #include "rondo/cell/lstm.hpp"
+#include "rondo/cell/mingru.hpp"
+#include "rondo/cell/minlstm.hpp"
+#include "rondo/cell/slstm.hpp"
 #include "rondo/cell/vanilla.hpp"
 #include "rondo/error.hpp"
 
@@ -15,7 +19,8 @@ struct TypeList {};
 
 /// A new cell is its header and its name here.
 using CellList = TypeList<cell::RnnTanh, cell::RnnRelu, cell::Lstm<false, false>, cell::Lstm<true, false>,
-                          cell::Lstm<false, true>, cell::Lstm<true, true>, cell::Gru, cell::GruResetBefore>;
+                          cell::Lstm<false, true>, cell::Lstm<true, true>, cell::Gru, cell::GruResetBefore, cell::Slstm,
+                          cell::MinGru, cell::MinLstm, cell::LayerNormLstm, cell::LayerNormGru>;
 
 namespace detail {
 
