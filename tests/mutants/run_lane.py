@@ -14,19 +14,21 @@ from lane_faults import FAULTS
 
 FOLDERS = ["include", "host", "kernels", "tests/support", "tests/cuda", "tests/lane"]
 # Of the tests' support, no reader of files, and so not the fixtures.
-SOURCES = ["kernels/*.cu", "kernels/attention/*.cu", "kernels/pointwise/*.cu", "host/cuda/*.cpp",
+SOURCES = ["kernels/*.cu", "kernels/attention/*.cu", "kernels/pointwise/*.cu", "kernels/scan/*.cu", "host/cuda/*.cpp",
            "host/reference/*.cpp", "host/scheduler/*.cpp", "host/cpu/*.cpp", "host/cpu/ops/*.cpp", "host/cpu/isa/*.cpp",
            "host/files/*.cpp", "host/model/[!v]*.cpp", "host/model/values.cpp", "host/model/modules/*.cpp",
            "host/train/*.cpp", "tests/support/[!f]*.cpp", "tests/cuda/*.cpp", "tests/lane/emulator/*.cpp",
            "tests/lane/standin/*.cpp", "tests/lane/engine/*.cpp", "tests/lane/support/main.cpp"]
 FLAGS = ["-fno-strict-aliasing", "-DRONDO_HAVE_CUDA=1", "-Iinclude", "-Ihost", "-Ikernels", "-Itests"]
-# The tests beside a file: those of the first line that its path begins with.
+# The tests beside what a fault changes: those of the first line that the path begins with.
 BESIDE = [("kernels/attention/", "CudaAttentionGpu.*"), ("kernels/additive_attention", "CudaAdditiveAttentionGpu.*"),
           ("kernels/ctc", "CudaCtcGpu.*"), ("kernels/sample", "CudaSampleGpu.*"),
           ("kernels/check_lengths", "CudaLengthsGpu.*"),
           *((f"kernels/{module}", "CudaModulesGpu.*")
-            for module in ("map_", "sum_rows", "pool", "activation", "layer_norm", "loop")),
-          ("kernels/pointwise/", "CudaGradientsGpu.EdgeExtents:CudaStreamsGpu.*:CudaOutputsGpu.*"),
+            for module in ("map_", "sum_rows", "pool", "activation", "layer_norm", "loop", "copy_", "draw_",
+                           "candidate_", "scale_", "advance")),
+          *((f"kernels/{loop}/", "CudaGradientsGpu.EdgeExtents:CudaStreamsGpu.*:CudaOutputsGpu.*")
+            for loop in ("pointwise", "scan")),
           ("kernels/", "CudaOperationsGpu.*"),
           ("host/cuda/operations", "CudaOperationsGpu.*"),
           ("host/cuda/modules", "CudaModulesGpu.*:CudaAttentionGpu.*:CudaModelsGpu.*"),
@@ -39,7 +41,8 @@ RUNS = [["*", f"--lane={schedule}"] for schedule in ("forward", "random:1", "rev
 
 
 def near(fault):
-    tests = next(tests for path, tests in BESIDE if fault[1].startswith(path))
+    changed = (fault[4] or [fault[1]])[0]
+    tests = next(tests for path, tests in BESIDE if changed.startswith(path))
     return [[tests, "--lane=forward"], [tests, "--lane=random:1"]]
 
 
