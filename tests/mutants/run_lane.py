@@ -27,7 +27,8 @@ BESIDE = [("kernels/attention/", "CudaAttentionGpu.*"), ("kernels/additive_atten
           *((f"kernels/{module}", "CudaModulesGpu.*")
             for module in ("map_", "sum_rows", "pool", "activation", "layer_norm", "loop", "copy_", "draw_",
                            "candidate_", "scale_", "advance")),
-          *((f"kernels/{loop}/", "CudaGradientsGpu.EdgeExtents:CudaStreamsGpu.*:CudaOutputsGpu.*")
+          *((f"kernels/{loop}/", "CudaGradientsGpu.EdgeExtents:CudaGradientsGpu.SeveralBlocks:CudaStreamsGpu.*:"
+            "CudaOutputsGpu.*")
             for loop in ("pointwise", "scan")),
           ("kernels/", "CudaOperationsGpu.*"),
           ("host/cuda/operations", "CudaOperationsGpu.*"),
