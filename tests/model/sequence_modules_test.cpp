@@ -459,6 +459,9 @@ TEST(SequenceModules, LoopsRefuseWhatHasNoMeaningInAStep) {
     LayerSpec backwards{.cell = "gru", .hidden = 2};
     backwards.direction = Direction::bidirectional;
     refused({{"rnn", StackSpec{4, {backwards}, Precision::f64()}, {"x"}, {"s"}}});
+    LayerSpec once{.cell = "gru", .hidden = 4};
+    once.recurrent_dropout = 0.1;
+    refused({{"rnn", StackSpec{4, {once}, Precision::f64()}, {"x"}, {"s"}}});
     refused({{"place", PositionSpec{PositionSpec::Kind::sinusoidal, 4, 5}, {"x"}, {"s"}}});
     refused({{"self", AttentionSpec{Score::dot, 1, 4, true}, {"x", "x", "x"}, {"s"}}});
     refused({{"drop", DropoutSpec{}, {"x"}, {"t"}}});  // makes no "s"

@@ -74,6 +74,9 @@ void Body::open(Node& node, const StackSpec& stack, const Precision& precision) 
     for (const LayerSpec& layer : stack.layers)
         require(layer.direction == Direction::forward, "direction", node.name,
                 "must be forward in a loop, which sees one step at a time");
+    for (const LayerSpec& layer : stack.layers)
+        require(!layer.dropout_per_sequence && layer.recurrent_dropout == 0 && layer.weight_dropout == 0, "layers",
+                node.name, "must not draw masks for a whole sequence in a loop, where each step draws its own");
     Plan layout;
     Program program;
     lay_out(stack, layout, program);
