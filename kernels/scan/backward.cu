@@ -35,7 +35,7 @@ RONDO_DEVICE bool stayed(const ScanBackwardOf& a, const Segment& at, std::int64_
 }
 
 template <class Cell, class S>
-__global__ void __launch_bounds__(kScanUnits* kScanSegments)
+__global__ void __launch_bounds__(kScanUnits* kScanSegments, kScanBlocks)
     scan_backward_kernel(const __grid_constant__ ScanBackwardOf a) {
     using C = Compute<S>;
     const std::int64_t n = a.end - a.begin;

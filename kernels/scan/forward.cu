@@ -30,7 +30,7 @@ RONDO_DEVICE Linear<Compute<S>> forward_map(const ScanForwardOf& a, const Segmen
 }
 
 template <class Cell, class S>
-__global__ void __launch_bounds__(kScanUnits* kScanSegments)
+__global__ void __launch_bounds__(kScanUnits* kScanSegments, kScanBlocks)
     scan_forward_kernel(const __grid_constant__ ScanForwardOf a) {
     using C = Compute<S>;
     const std::int64_t n = a.end - a.begin;

@@ -11,6 +11,8 @@
 namespace rondo::kernels {
 
 inline constexpr int kScanUnits = 32, kScanSegments = 8;
+/// A launch bound: as many registers as a thread may have, or what is kept through the calls of divisions in double spills.
+inline constexpr int kScanBlocks = 1;
 
 /// x → a·x + b
 template <class C>
