@@ -25,6 +25,11 @@ function(rondo_isa name)
 endfunction()
 
 rondo_isa(baseline)
+# The cells' maps are nothing but floating-point arithmetic, of which clang's undefined-behaviour sanitizer makes minutes.
+if(RONDO_SANITIZE MATCHES "undefined" AND TARGET rondo_cpu_baseline)
+  set_source_files_properties("${PROJECT_SOURCE_DIR}/host/cpu/isa/cells_f32.cpp"
+    "${PROJECT_SOURCE_DIR}/host/cpu/isa/cells_f64.cpp" PROPERTIES COMPILE_OPTIONS -fno-sanitize=undefined)
+endif()
 # The sanitizers take minutes over each set, and see the same templates in all.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT RONDO_SANITIZE)
   target_compile_definitions(rondo_cpu_options INTERFACE RONDO_CPU_AVX2=1)

@@ -22,8 +22,7 @@ leg() {  # leg BUDGET TITLE FUNCTION
 
 skip() { printf '\n==== %s: SKIPPED: %s\n' "$1" "$2"; }
 
-# Several sources a compiler run: most of a small one's time are its headers. That none leans on what another includes is
-# seen by reading each by itself, which makes no code and so takes a second.
+# Several sources a compiler run: most of a small one's time are its headers.
 together=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8)
 configure() {  # configure PRESET OPTION...
     cmake --preset "$@" > "build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
@@ -44,11 +43,6 @@ format() { git ls-files -z '*.hpp' '*.cpp' '*.cuh' '*.cu' | xargs -0 -r "$(clang
 build_cpu() {
     configure cpu "${together[@]}"
     cmake --build build/cpu
-}
-
-read_alone() {
-    git ls-files -z 'host/*.cpp' ':!host/cuda' ':!host/cpu/isa' ':!host/cli' |
-        xargs -0 -r -n 4 -P "$cores" clang++ -std=c++20 -fsyntax-only -Iinclude -Ihost -Ibuild/cpu/include
 }
 
 # The suite is the CPU leg's: here it is enough that nvcc accepts everything. One architecture, since each costs a
@@ -83,7 +77,6 @@ else
     skip "format" "there is no clang-format 14"
 fi
 leg 300 "build, CPU only, warnings are errors" build_cpu
-leg 60 "each source by itself" read_alone
 if command -v nvcc > /dev/null; then
     leg 200 "build, CUDA" build_cuda
 else

@@ -183,8 +183,8 @@ TEST_P(Run, EngineAndOracleAgree) {
     // Outputs and gradients reach something: not all is zero.
     const auto y = read_tensor(output, "y"),
                dw = read_tensor(output, GetParam().spec.layers[0].direction == Direction::reverse
-                                            ? "weight_hh_l0_reverse.grad"
-                                            : "weight_hh_l0.grad");
+                                            ? "weight_ih_l0_reverse.grad"
+                                            : "weight_ih_l0.grad");
     EXPECT_GT(*std::max_element(y.begin(), y.end()), 0.01);
     EXPECT_GT(*std::max_element(dw.begin(), dw.end()), 0.0);
 }

@@ -345,22 +345,23 @@ TEST(SequenceModules, LoopOverAStackIsTheStack) {
             network.write_parameters(parameters, kStream);
             Feed feed = feed_of(8, true, lengths);
             std::vector<double>& result = results.emplace_back();
+            const auto take = [&](const HostTensor& tensor) {
+                result.insert(result.end(), tensor.as<double>().begin(), tensor.as<double>().end());
+            };
             result.push_back(loss_of(network, feed, Reduction::mean));
             network.backward(false, kStream);
-            for (const HostTensor& g : network.read_gradients(kStream))
-                for (const double v : g.as<double>()) result.push_back(v);
-            for (const double v : network.read_gradient("input", kStream).as<double>()) result.push_back(v);
+            for (const HostTensor& g : network.read_gradients(kStream)) take(g);
+            take(network.read_gradient("input", kStream));
             NetworkState state = network.make_state(3);
             for (const std::int64_t step : {0, 2, 5}) {
                 network.keep_state(step, state, kStream);
-                for (const HostTensor& s : state.read(kStream))
-                    for (const double v : s.as<double>()) result.push_back(v);
+                for (const HostTensor& s : state.read(kStream)) take(s);
             }
             network.forward(feed.inputs(), Mode::inference, nullptr, kStream);
-            for (const double v : network.read_value("y", kStream).as<double>()) result.push_back(v);
+            take(network.read_value("y", kStream));
             network.keep_state(5, state, kStream);
             network.forward(feed.inputs(), Mode::inference, &state, kStream);
-            for (const double v : network.read_value("y", kStream).as<double>()) result.push_back(v);
+            take(network.read_value("y", kStream));
         }
         ASSERT_EQ(results[0].size(), results[1].size());
         for (std::size_t i = 0; i < results[0].size(); ++i) ASSERT_NEAR(results[0][i], results[1][i], 1e-13) << i;
