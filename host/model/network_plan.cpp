@@ -7,8 +7,6 @@ namespace {
 
 using Kind = Ledger::Kind;
 
-std::size_t at(int i) { return static_cast<std::size_t>(i); }
-
 std::vector<const ValueInfo*> infos_of(const std::vector<PlannedValue>& values, const std::vector<int>& ports) {
     std::vector<const ValueInfo*> infos;
     for (int v : ports) infos.push_back(v != kAbsentValue && values[at(v)].present ? &values[at(v)].info : nullptr);

@@ -8,6 +8,9 @@
 
 namespace rondo::model {
 
+/// Values, nodes and ports are numbered by int, where -1 is none; this is for those that are there.
+inline std::size_t at(int i) { return static_cast<std::size_t>(i); }
+
 /// What a plan depends on, for one input.
 struct InputExtent {
     bool present = false, ragged = false;

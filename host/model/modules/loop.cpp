@@ -2,158 +2,14 @@
 /// of its own, so that the way back finds what the way there left.
 #include <algorithm>
 
-#include "model/network_plan.hpp"
-#include "scheduler/program.hpp"
+#include "model/modules/loop_body.hpp"
 
 namespace rondo::model {
 namespace {
 
-std::size_t at(int i) { return static_cast<std::size_t>(i); }
-
-/// Something that goes from step to step.
-struct LoopState {
-    std::string name, value;  ///< as it is carried; what a step makes, in the body
-    DType dtype;
-    std::int64_t width;  ///< 0: ids
-    bool vector;         ///< [B,width] in the body, a stack's; otherwise [1,B,width], or [1,B] ids
-
-    Shape inner_shape(std::int64_t batch) const {
-        if (vector) return {batch, width};
-        return width > 0 ? Shape{1, batch, width} : Shape{1, batch};
-    }
-    Shape shape(std::int64_t batch) const { return width > 0 ? Shape{batch, width} : Shape{batch}; }
-    std::int64_t bytes(std::int64_t batch) const { return shape(batch).size() * size_of(dtype); }
-};
-
-/// The body with all that goes from step to step as its inputs and values.
-struct Body {
-    Body(const LoopSpec& spec, const Precision& precision);
-
-    NetworkSpec network;
-    std::vector<LoopState> states;
-    int steps = 0, whole = 0;  ///< so many inputs; the states follow
-    std::vector<std::string> outputs;
-
-private:
-    void open(Node& node, const StackSpec& stack, const Precision& precision);
-    void check(const Node& node) const;
-};
-
-Body::Body(const LoopSpec& spec, const Precision& precision)
-    : steps(static_cast<int>(spec.steps.size())), whole(static_cast<int>(spec.whole.size())), outputs(spec.outputs) {
-    require(!spec.steps.empty(), "steps", "[]", "must name at least one input");
-    require(!spec.outputs.empty(), "outputs", "[]", "must name at least one value");
-    network.precision = precision;
-    for (const std::vector<InputSpec>* list : {&spec.steps, &spec.whole})
-        for (InputSpec input : *list) {
-            input.gradient = input.width > 0;
-            network.inputs.push_back(std::move(input));
-        }
-    network.nodes = spec.body;
-    for (Node& node : network.nodes) {
-        check(node);
-        if (const auto* stack = std::get_if<StackSpec>(&node.module)) open(node, *stack, precision);
-    }
-    for (const LoopSpec::Feedback& f : spec.feedback) {
-        const DType dtype = f.width > 0 ? precision.storage : DType::i32;
-        states.push_back({f.as, f.value, dtype, f.width, false});
-        network.inputs.push_back({f.as, dtype, f.width, f.width > 0});
-    }
-}
-
-void Body::check(const Node& node) const {
-    const auto refuse_it = [&](const char* why) { refuse("body", node.name, why); };
-    if (std::holds_alternative<LoopSpec>(node.module)) refuse_it("is a loop in a loop");
-    if (std::holds_alternative<PositionSpec>(node.module)) refuse_it("would be at position 0 in every step");
-    if (const auto* attention = std::get_if<AttentionSpec>(&node.module); attention && attention->causal)
-        refuse_it("would see one step alone");
-}
-
-/// The states that a stack would carry become inputs and outputs.
-void Body::open(Node& node, const StackSpec& stack, const Precision& precision) {
-    for (const LayerSpec& layer : stack.layers)
-        require(layer.direction == Direction::forward, "direction", node.name,
-                "must be forward in a loop, which sees one step at a time");
-    for (const LayerSpec& layer : stack.layers)
-        require(!layer.dropout_per_sequence && layer.recurrent_dropout == 0 && layer.weight_dropout == 0, "layers",
-                node.name, "must not draw masks for a whole sequence in a loop, where each step draws its own");
-    Plan layout;
-    Program program;
-    lay_out(stack, layout, program);
-    const std::size_t ports = layout.states.size() + 1;
-    node.inputs.resize(std::max(node.inputs.size(), ports));
-    node.outputs.resize(std::max(node.outputs.size(), ports));
-    for (std::size_t s = 0; s < layout.states.size(); ++s) {
-        const StateInfo& state = layout.states[s];
-        if (!node.inputs[s + 1].empty()) continue;
-        // Names that nobody can have given: a network's have no dots, and its nodes' tensors begin with their node's.
-        const std::string name = node.name + ":" + state.name;
-        node.inputs[s + 1] = name;
-        if (node.outputs[s + 1].empty()) node.outputs[s + 1] = name + "'";
-        const DType dtype = state.index == 0 ? precision.storage : precision.state;
-        states.push_back({node.name + "." + state.name, node.outputs[s + 1], dtype, state.width, true});
-        network.inputs.push_back({name, dtype, state.width, true});
-    }
-}
-
-std::vector<std::string> exports_of(const Body& body) {
-    std::vector<std::string> names = body.outputs;
-    for (const LoopState& s : body.states) names.push_back(s.value);
-    return names;
-}
-
-/// Whose lengths the body's inputs have: those of the node's, and one row more for those of a step.
-struct LoopLengths {
-    int steps = -1;  ///< the outer network's input; -1: not ragged
-    int inner = -1;  ///< where a step's lengths stand in the body's list
-    std::vector<int> of_input;
-
-    LoopLengths(const Body& body, std::span<const ValueInfo* const> inputs) {
-        for (int i = 0; i < body.steps; ++i) {
-            const int lengths = inputs[at(i)]->lengths;
-            require(lengths < 0 || steps < 0 || lengths == steps, "lengths", body.network.inputs[at(i)].name,
-                    "must be those of one input for all that is read step by step");
-            if (lengths >= 0) steps = lengths;
-        }
-        int most = steps;
-        for (int i = body.steps; i < body.steps + body.whole; ++i) most = std::max(most, inputs[at(i)]->lengths);
-        if (steps >= 0) inner = most + 1;
-        for (int i = 0; i < static_cast<int>(body.network.inputs.size()); ++i)
-            of_input.push_back(i < body.steps                ? (inputs[at(i)]->lengths < 0 ? -1 : inner)
-                               : i < body.steps + body.whole ? inputs[at(i)]->lengths
-                               : body.states[at(i - body.steps - body.whole)].vector ? -1
-                                                                                     : inner);
-    }
-};
-
-std::unique_ptr<NetworkPlan> plan_step(const Graph& graph, const Body& body, Mode mode,
-                                       std::span<const ValueInfo* const> inputs, std::span<const bool> wanted) {
-    const LoopLengths lengths(body, inputs);
-    const Shape& first = inputs[0]->shape;
-    std::vector<InputExtent> extents;
-    std::vector<InnerInput> inner;
-    for (int i = 0; i < static_cast<int>(body.network.inputs.size()); ++i) {
-        Shape shape;
-        bool gradient = true;
-        if (i < body.steps) {
-            shape.append(1);
-            for (int d = 1; d < inputs[at(i)]->shape.rank(); ++d) shape.append(inputs[at(i)]->shape[d]);
-            gradient = wanted[at(i)];
-        } else if (i < body.steps + body.whole) {
-            shape = inputs[at(i)]->shape;
-            gradient = wanted[at(i)];
-        } else {
-            shape = body.states[at(i - body.steps - body.whole)].inner_shape(first[1]);
-        }
-        extents.push_back({true, false, shape});
-        inner.push_back({lengths.of_input[at(i)], gradient});
-    }
-    return std::make_unique<NetworkPlan>(graph, body.network, mode, std::move(extents), std::move(inner));
-}
-
 class PlannedLoop final : public PlannedModule {
 public:
-    PlannedLoop(const Graph& graph, const Body& body, const PlanRequest& request, Ledger& ledger)
+    PlannedLoop(const Graph& graph, const LoopBody& body, const PlanRequest& request, Ledger& ledger)
         : graph_(graph),
           body_(body),
           lengths_(body, request.inputs),
@@ -378,7 +234,7 @@ private:
     }
 
     const Graph& graph_;
-    const Body& body_;
+    const LoopBody& body_;
     LoopLengths lengths_;
     std::int64_t steps_, batch_;
     bool training_;
@@ -396,7 +252,7 @@ private:
 class Loop final : public Module {
 public:
     Loop(const LoopSpec& spec, const Precision& precision)
-        : body_(spec, precision), graph_(body_.network, exports_of(body_)) {
+        : body_(spec, precision), graph_(body_.network, body_.exports()) {
         for (const GraphNode& node : graph_.nodes)
             require(!node.module->is_loss(), "body", node.name, "is a loss, which belongs behind the loop");
         for (const GraphValue& v : graph_.values)
@@ -494,7 +350,7 @@ private:
         }
     }
 
-    Body body_;
+    LoopBody body_;
     Graph graph_;
 };
 
