@@ -52,6 +52,7 @@ public:
     void gradient_of_h(const GradientOfH& step, Stream stream) override;
     void scan_forward(const ScanForward& scan, Stream stream) override;
     void scan_backward(const ScanBackward& scan, Stream stream) override;
+    void observe(const Observation& observation, Stream stream) override;
 
     void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
                    const std::int64_t* lengths, Stream stream) override;

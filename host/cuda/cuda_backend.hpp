@@ -81,6 +81,7 @@ public:
     void gradient_of_h(const GradientOfH& step, Stream stream) override;
     void scan_forward(const ScanForward& scan, Stream stream) override;
     void scan_backward(const ScanBackward& scan, Stream stream) override;
+    void observe(const Observation& observation, Stream stream) override;
     void together(std::span<const StepForward> steps, Stream stream) override;
     void together(std::span<const ProjectForward> steps, Stream stream) override;
     void together(std::span<const StepBackward> steps, Stream stream) override;

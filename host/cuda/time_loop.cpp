@@ -2,6 +2,7 @@
 #include <array>
 
 #include "cuda/cuda_backend.hpp"
+#include "observe.hpp"
 #include "scan/scan.hpp"
 
 namespace rondo {
@@ -257,6 +258,7 @@ void CudaBackend::together(std::span<const StepBackward> steps, Stream stream) {
         a.dgates_x = step.dgates_x;
         a.dgates_h = step.dgates_h;
         a.dvectors = step.dvectors;
+        if (last && !layer.projected) a.dh_told = step.dh_told;
         return a;
     });
     for (int d = 0; d < launched.count; ++d) launched.of[d].dh = dh.of[d];
@@ -317,7 +319,33 @@ void CudaBackend::scan_backward(const ScanBackward& scan, Stream stream) {
     a.dstep = scan.dstep;
     a.dgates_x = scan.dgates_x;
     a.dstate = scan.dstate;
+    a.dh_told = scan.dh_told;
     kernels::scan_backward(layer.cell->name, layer.precision.storage, a, cuda::handle_of(stream));
+}
+
+void CudaBackend::observe(const Observation& seen, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    kernels::Observed a;
+    a.begin = seen.begin;
+    a.steps = seen.steps;
+    a.batch = seen.batch;
+    a.hidden = seen.hidden;
+    a.width = seen.width;
+    a.lengths = seen.lengths;
+    a.dh_in_storage = seen.dh_dtype == seen.storage;
+    a.dh = seen.dh;
+    a.dy = seen.dy;
+    a.dy_stride = seen.dy_stride;
+    a.dy_scale = seen.dy_scale;
+    a.dstep = seen.dstep;
+    static_assert(kMaxGates <= kernels::kMostGates);
+    for (int g = 0; g < seen.gate_count; ++g)
+        a.gates[g] = {seen.gates[g].kind, seen.gates[g].values, seen.gates[g].stride};
+    a.gate_count = seen.gate_count;
+    a.shut = kGateShut;
+    a.open = kGateOpen;
+    a.out = seen.out;
+    kernels::observe(seen.storage, a, cuda::handle_of(stream));
 }
 
 void CudaBackend::step_forward(const StepForward& step, Stream stream) { together(std::span(&step, 1), stream); }

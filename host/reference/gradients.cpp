@@ -85,6 +85,7 @@ Result<Real> gradients(const StackSpec& spec, std::int64_t steps, std::int64_t b
     for (const auto& [name, tensor] : recorded.parameters) result.dparameters[name] = gradient(tape, tensor);
     result.dx = gradient(tape, recorded.x);
     for (const auto& state : recorded.states) result.dstates.push_back(gradient(tape, state));
+    for (const auto& state : out.state_steps) result.dstate_steps.push_back(gradient(tape, state));
     return result;
 }
 

@@ -19,6 +19,9 @@ struct Result {
     std::map<std::string, std::vector<Real>> dparameters;
     std::vector<Real> dx;                    ///< [T,B,I]
     std::vector<std::vector<Real>> dstates;  ///< [B, width]: of the initial states
+    std::vector<std::vector<Real>>
+        dstate_steps{};  ///< [T,B, width]: of the states after every step, by all that depends
+                         ///< on them; past a row's length that of its last step
 };
 
 /// Forward, in float or double.

@@ -74,8 +74,10 @@ public:
         }
     }
 
-    /// After sweep: the derivative by x.
-    Real gradient(const Reverse<Real>& x) const { return adjoints_[static_cast<std::size_t>(x.index_)]; }
+    /// After sweep: the derivative by x, 0 for a constant.
+    Real gradient(const Reverse<Real>& x) const {
+        return x.tape_ ? adjoints_[static_cast<std::size_t>(x.index_)] : Real(0);
+    }
 
 private:
     struct Node {

@@ -30,10 +30,10 @@ S log_sigmoid(const S& x) {
     return x - log(S(1) + exp(x));
 }
 
-/// max(0, x); its derivative at 0 is 0.
+/// max(0, x); its derivative at 0 is 0. A product, so that reverse mode knows a gradient by the result where that is 0.
 template <class S>
 S relu(const S& x) {
-    return real_part(x) <= 0 ? S(0) : x;
+    return x * (real_part(x) > 0 ? S(1) : S(0));
 }
 
 /// x clamped to [-limit, limit]; the derivative is 1 at the limits themselves.

@@ -167,6 +167,8 @@ struct StepBackward {
     void* dgates_x = nullptr;  ///< out [B,G,H] (in for earlier stages)
     void* dgates_h = nullptr;  ///< out [B,G,H]; equals dgates_x where the cell shares them
     void* dvectors = nullptr;  ///< in, out [B,V,H]: summed over steps; null without vectors
+    void* dh_told =
+        nullptr;  ///< out [B,H], in Precision::accumulate: dh, by the last stage; or null, as where projected
 };
 
 /// dh whole, as IncomingGradient says: for projected layers at every step, and for all at the end of the loop (the
@@ -212,7 +214,40 @@ struct ScanBackward {
     const void* dstep = nullptr;  ///< in [n,B,H] or null
     void* dgates_x = nullptr;     ///< out [n,B,G,H]
     void* dstate = nullptr;       ///< out [B,H], in Precision::accumulate: carry in the end; may be carry
+    void* dh_told = nullptr;      ///< out [n,B,H], in Precision::accumulate: dh of the rows that take the step; or null
 };
+
+/// Most gates of a cell that are looked at.
+inline constexpr int kMaxGates = 8;
+
+/// The activated values of one gate over a range of steps: element (t,b,h) stands at ((t·B + b)·stride + h), in
+/// Precision::storage.
+struct ObservedGate {
+    GateValue::Kind kind = GateValue::Kind::none;
+    const void* values = nullptr;
+    std::int64_t stride = 0;
+};
+
+/// What a range of steps of one layer and direction shows: rows of ObservationInfo.
+struct Observation {
+    std::int64_t begin = 0, steps = 0;  ///< of the range
+    std::int64_t batch = 0, hidden = 0, width = 0;
+    const std::int64_t* lengths = nullptr;  ///< [B], null where all rows take every step
+    DType storage = DType::f32;
+    DType dh_dtype = DType::f32;  ///< Precision::accumulate, or ::storage
+    const void* dh = nullptr;     ///< in [steps,B,width]
+    const void* dy = nullptr;     ///< in, rows dy_stride apart; null: zero
+    std::int64_t dy_stride = 0;
+    double dy_scale = 1;
+    const void* dstep = nullptr;  ///< in [steps,B,width]; null: none
+    ObservedGate gates[kMaxGates] = {};
+    int gate_count = 0;
+    double* out = nullptr;  ///< out [steps, columns()]
+    std::int64_t columns() const { return ObservationInfo::kFirstGate + 2 * gate_count; }
+};
+
+/// Where a gate's value counts as near the end of its range: ObservationInfo.
+inline constexpr double kGateShut = 0.05, kGateOpen = 0.95;
 
 /// A softmax over rows of logits with its loss.
 struct CrossEntropy {
@@ -373,6 +408,8 @@ public:
     virtual void together(std::span<const GradientOfH> steps, Stream stream) {
         for (const GradientOfH& step : steps) gradient_of_h(step, stream);
     }
+
+    virtual void observe(const Observation& observation, Stream stream) = 0;
 
     // Around it. All [rows, cols] with a row stride unless said otherwise.
     /// out[t,b,:] = t < lengths[b] ? x[t,b,:] : 0. out may be x.

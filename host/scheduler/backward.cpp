@@ -1,4 +1,6 @@
 /// The backward pass: backpropagation through time over a plan's operations.
+#include <algorithm>
+
 #include "scheduler/noise.hpp"
 #include "scheduler/order.hpp"
 
@@ -60,9 +62,20 @@ struct Range {
         return pass.scratch(pass.loops().dh) +
                (t - op.begin) * pass.batch() * layer.spec.projection * pass.bytes.storage;
     }
+    /// The same of a layer without projection, where it is observed.
+    std::byte* dh_told(std::int64_t t) const {
+        if (!pass.plan.extent.observe || layer.spec.projection > 0) return nullptr;
+        return pass.scratch(pass.loops().dh) + (t - op.begin) * pass.batch() * hidden * pass.bytes.gates;
+    }
     const std::byte* state_slot(int s, std::int64_t slot) const {
         return pass.kept(loop.states[static_cast<std::size_t>(s)]) +
                slot * pass.batch() * layer.width(s) * pass.bytes.of_state(s);
+    }
+    /// What the cell made of a state at step t: the state after it, unless some of it stayed as it was.
+    const std::byte* candidate(int s, std::int64_t t) const {
+        const std::int64_t candidates = loop.candidates[static_cast<std::size_t>(s)];
+        if (candidates == kAbsent) return state_slot(s, loop.slot_after(t));
+        return pass.step_of(candidates, t, pass.batch() * hidden * pass.bytes.of_state(s));
     }
     /// h as its product read it.
     const std::byte* fed_back(std::int64_t slot) const {
@@ -120,6 +133,7 @@ public:
         scan.dstep = first.dh.dstep;
         scan.dgates_x = range_.dgates_x(op.begin);
         scan.dstate = dstate(0);
+        scan.dh_told = first.dh_told;
         return scan;
     }
 
@@ -161,13 +175,6 @@ private:
         dh.later = later(t);
     }
 
-    /// What the cell made of a state at step t: the state after it, unless some of it stayed as it was.
-    const std::byte* candidate(int s, std::int64_t t) const {
-        const std::int64_t candidates = range_.loop.candidates[static_cast<std::size_t>(s)];
-        if (candidates == kAbsent) return range_.state_slot(s, range_.loop.slot_after(t));
-        return pass_.step_of(candidates, t, pass_.batch() * range_.hidden * pass_.bytes.of_state(s));
-    }
-
     const void* dstep(int s, std::int64_t t) const {
         const auto* base = static_cast<const std::byte*>(data_of(args_.dstate_steps, state_index(s)));
         return base ? base + t * pass_.batch() * range_.layer.width(s) * pass_.bytes.of_state(s) : nullptr;
@@ -202,7 +209,7 @@ private:
         }
         for (int s = 0; s < cell.states; ++s) {
             step.state[s] = range_.state_slot(s, range_.loop.slot_before(t));
-            step.next[s] = candidate(s, t);
+            step.next[s] = range_.candidate(s, t);
             step.zoneout[s] = pass_.step_of(range_.loop.zoneout[static_cast<std::size_t>(s)], t,
                                             pass_.batch() * range_.hidden * pass_.bytes.storage);
             step.dstate[s] = dstate(s);
@@ -214,6 +221,7 @@ private:
             pass_.step_of(range_.loop.saved, t, pass_.batch() * cell.saved * range_.hidden * pass_.bytes.storage);
         step.dgates_x = range_.dgates_x(t);
         step.dgates_h = range_.dgates_h(t);
+        step.dh_told = args_.observations ? range_.dh_told(t) : nullptr;
         step.dvectors = cell.vectors > 0 ? pass_.scratch(pass_.loops().dvectors) : nullptr;
         return step;
     }
@@ -386,6 +394,48 @@ void input_gradient(const Range& range) {
     pass.backend.product(product, pass.stream);
 }
 
+/// Sums of what the loop has just seen.
+void observe(const Range& range, const BackwardArgs& args) {
+    if (!args.observations) return;
+    const Pass& pass = range.pass;
+    const std::int64_t begin = range.op.begin, batch = pass.batch(), storage = pass.bytes.storage;
+    const LayerSpec& layer = range.layer.spec;
+    const CellInfo& cell = range.layer.cell;
+    const OutputPart part = output_part(layer, static_cast<std::size_t>(range.direction));
+    Observation seen;
+    seen.begin = begin;
+    seen.steps = range.op.end - begin;
+    seen.batch = batch;
+    seen.hidden = range.hidden;
+    seen.width = layer.width();
+    seen.lengths = pass.lengths;
+    seen.storage = pass.storage();
+    seen.dh_dtype = layer.projection > 0 ? pass.storage() : pass.accumulate();
+    seen.dh = layer.projection > 0 ? range.dh(begin) : range.dh_told(begin);
+    if (range.gradients.dy) seen.dy = range.gradients.dy + (begin * batch * part.stride + part.offset) * storage;
+    seen.dy_stride = part.stride;
+    seen.dy_scale = part.scale;
+    if (const void* steps = data_of(args.dstate_steps, range.loop.first_state))
+        seen.dstep = static_cast<const std::byte*>(steps) + begin * batch * layer.width() * storage;
+    for (std::size_t g = 0; g < cell.gate_values.size(); ++g) {
+        const GateValue& value = cell.gate_values[g];
+        if (value.kind == GateValue::Kind::none) continue;
+        seen.gates[seen.gate_count++] =
+            value.plane == kOperandState
+                ? ObservedGate{value.kind, range.candidate(0, begin), range.hidden}
+                : ObservedGate{value.kind,
+                               pass.step_of(range.loop.saved, begin, batch * cell.saved * range.hidden * storage) +
+                                   value.plane * range.hidden * storage,
+                               cell.saved * range.hidden};
+    }
+    const auto is_this = [&](const ObservationInfo& info) {
+        return info.layer == range.op.layer && info.direction == range.direction;
+    };
+    const auto info = std::find_if(pass.plan.observations.begin(), pass.plan.observations.end(), is_this);
+    seen.out = args.observations + info->offset + begin * info->columns();
+    pass.backend.observe(seen, pass.stream);
+}
+
 void drop_gradient(const Range& range) {
     if (!range.gradients.dx) return;
     const Pass& pass = range.pass;
@@ -426,6 +476,9 @@ void run_backward(const Pass& whole, const BackwardArgs& args) {
                 break;
             case Operation::Kind::input_gradient:
                 input_gradient(range);
+                break;
+            case Operation::Kind::observe:
+                observe(range, args);
                 break;
             case Operation::Kind::dropout:
                 drop_gradient(range);

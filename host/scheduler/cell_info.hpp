@@ -18,13 +18,22 @@ struct CellInfo {
     bool shared_gate_gradients = false;  ///< dgates_h == dgates_x
     bool projectable = false, clippable = false;
     bool row_wise = false;
-    int row_scratch = 0;     ///< row-wise: planes of a row that its maps keep within a step
-    int gains = 0;           ///< row-wise: the first vectors, which begin as ones; the others as zeros
-    int forget_vector = -1;  ///< row-wise: the vector that is the forget gate's bias
+    int row_scratch = 0;                   ///< row-wise: planes of a row that its maps keep within a step
+    int gains = 0;                         ///< row-wise: the first vectors, which begin as ones; the others as zeros
+    int forget_vector = -1;                ///< row-wise: the vector that is the forget gate's bias
+    std::vector<GateValue> gate_values{};  ///< one a gate, or none: see Cell::kGateValues
 
     /// Whether its steps are taken by a scan over time: it has no recurrent product.
     bool scanned() const { return stages.empty(); }
 };
+
+template <class Cell>
+std::vector<GateValue> gate_values_of() {
+    if constexpr (requires { Cell::kGateValues; })
+        return {Cell::kGateValues.begin(), Cell::kGateValues.end()};
+    else
+        return {};
+}
 
 template <class Cell>
 CellInfo make_cell_info() {
@@ -47,6 +56,7 @@ CellInfo make_cell_info() {
         info.gains = Cell::kGains;
         info.forget_vector = Cell::kForgetBias;
     }
+    info.gate_values = gate_values_of<Cell>();
     return info;
 }
 

@@ -120,6 +120,9 @@ void check(const Plan& plan, const BackwardArgs& args, const Backend& backend) {
     }
     check_list(plan, backend, "dstates", args.dstates, PerStep::no);
     check_memory(backend, "dparameters", args.dparameters);
+    if (args.observations && !plan.extent.observe)
+        refuse("observations", "given", "must be null, the plan has no observe");
+    check_memory(backend, "observations", args.observations);
     check_buffer(backend, "reserve", args.reserve, plan.reserve_bytes);
     check_buffer(backend, "workspace", args.workspace, plan.workspace_bytes);
 }

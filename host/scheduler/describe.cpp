@@ -71,6 +71,8 @@ std::string_view name_of(Operation::Kind kind) noexcept {
             return "weight_product";
         case Operation::Kind::input_gradient:
             return "input_gradient";
+        case Operation::Kind::observe:
+            return "observe";
     }
     return "?";
 }

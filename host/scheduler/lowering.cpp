@@ -140,6 +140,7 @@ private:
             for (std::int64_t n = chunks(l); n-- > 0;) {
                 const Place at = chunk(l, d, n);
                 loop = add(Operation::Kind::time_loop, at, with(ready_, {last, loop}));
+                observe(at, loop);
                 last = add(Operation::Kind::weight_product, at, {loop, l == 0 ? masked_ : -1});
                 if (wants_input(l)) last = add(Operation::Kind::input_gradient, at, {loop, last});
             }
@@ -151,12 +152,14 @@ private:
         const Place at[] = {chunk_beside(l, 0, 0), chunk_beside(l, 1, 0)};
         After loops;
         for (const Place& p : at) loops.push_back(add(Operation::Kind::time_loop, p, ready_));
+        for (std::size_t d = 0; d < 2; ++d) observe(at[d], loops[d]);
         return after_loops(l, at, loops);
     }
 
     After backward_together(std::size_t l) {
         const int loop = add(Operation::Kind::time_loop, all_steps(l, 0, 2), ready_);
         const Place at[] = {all_steps(l, 0), all_steps(l, 1)};
+        for (const Place& p : at) observe(p, loop);
         return after_loops(l, at, {loop, loop});
     }
 
@@ -210,6 +213,7 @@ private:
                 const Place at = piece(l, pieces - 1 - n, wave);
                 const int dy = l + 1 < program_.layers.size() ? above[l + 1] : -1;
                 const int loop = add(Operation::Kind::time_loop, at, {dy, last[l]});
+                observe(at, loop);
                 last[l] = add(Operation::Kind::weight_product, at, {loop, l == 0 ? masked_ : -1});
                 if (wants_input(l)) last[l] = add(Operation::Kind::input_gradient, at, {loop, last[l]});
             }
@@ -217,6 +221,11 @@ private:
         if (layer(0).spec.dropout > 0 && wants_input(0))
             add(Operation::Kind::dropout, {0, 0, 0, extent_.steps, 0}, {last[0]});
         return std::move(list_);
+    }
+
+    /// On the loop's stream: the next loop with the same workspace overwrites what is looked at.
+    void observe(const Place& at, int loop) {
+        if (extent_.observe) add(Operation::Kind::observe, at, {loop});
     }
 
     int add(Operation::Kind kind, const Place& at, const After& after) {
@@ -254,6 +263,10 @@ private:
             case Operation::Kind::dropout:
                 op.algorithm = "philox";
                 op.reason = of.spec.dropout_per_sequence ? "one mask for all steps" : "a fresh mask every step";
+                break;
+            case Operation::Kind::observe:
+                op.algorithm = "sums";
+                op.reason = of.cell.gate_values.empty() ? "of dh; the cell shows no gates" : "of dh and gates";
                 break;
             case Operation::Kind::mask_input:
                 op.algorithm = "copy";

@@ -129,7 +129,8 @@ void book_noise(Ledger& ledger, const Backend& backend, const Plan& plan, std::s
 
 /// The most that any layer's time loop needs.
 struct LoopNeeds {
-    std::int64_t gates = 0, gates_h = 0, dh = 0, dvectors = 0, dw_hh = 0, scratch = 0;
+    std::int64_t gates = 0, gates_h = 0, dvectors = 0, dw_hh = 0;  // elements
+    std::int64_t dh = 0, scratch = 0;                              // bytes, like those of states
     std::array<std::int64_t, kMaxStates> states{};
 
     LoopNeeds(const Backend& backend, const Plan& plan, const Program& program) {
@@ -139,7 +140,10 @@ struct LoopNeeds {
             const std::int64_t elements = layer.chunk * batch * layer.cell.gates * layer.spec.hidden;
             gates = std::max(gates, elements);
             if (!layer.cell.shared_gate_gradients) gates_h = std::max(gates_h, elements);
-            if (layer.spec.projection > 0) dh = std::max(dh, layer.chunk * batch * layer.spec.projection);
+            if (layer.spec.projection > 0)
+                dh = std::max(dh, layer.chunk * batch * layer.spec.projection * bytes.storage);
+            else if (plan.extent.observe)
+                dh = std::max(dh, layer.chunk * batch * layer.spec.hidden * bytes.gates);
             dvectors = std::max(dvectors, batch * layer.cell.vectors * layer.spec.hidden);
             if (layer.spec.weight_dropout > 0)
                 dw_hh = std::max(dw_hh, layer.cell.gates * layer.spec.hidden * layer.spec.width());
@@ -166,7 +170,7 @@ LoopWorkspace book_loop(Ledger& ledger, const Plan& plan, const LoopNeeds& needs
         if (needs.gates_h > 0) loop.dgates_h[i] = book(detail::concat("dgates_h_", i), needs.gates_h * bytes.storage);
     }
     for (std::size_t s = 0; s < kMaxStates; ++s) loop.dstates[s] = book(detail::concat("dstate_", s), needs.states[s]);
-    loop.dh = book("dh", needs.dh * bytes.storage);
+    loop.dh = book("dh", needs.dh);
     loop.dvectors = book("dvectors", needs.dvectors * bytes.gates);
     loop.dw_hh = book("dw_hh", needs.dw_hh * bytes.gates);
     return loop;
@@ -212,6 +216,22 @@ void book_workspace(Ledger& ledger, const Backend& backend, const Plan& plan, Pr
                                        plan.extent.steps * plan.extent.batch * plan.spec.input * bytes.storage);
 }
 
+/// What backward will tell, one layer and direction after the other.
+void list_observations(Plan& plan, const Program& program) {
+    for (std::size_t l = 0; l < program.layers.size(); ++l)
+        for (std::size_t d = 0; d < program.layers[l].loops.size(); ++d) {
+            const CellInfo& cell = program.layers[l].cell;
+            ObservationInfo info{static_cast<int>(l), static_cast<int>(d), plan.observation_count, {}, {}};
+            for (std::size_t g = 0; g < cell.gate_values.size(); ++g) {
+                if (cell.gate_values[g].kind == GateValue::Kind::none) continue;
+                info.gates.emplace_back(cell.gate_names[g]);
+                info.kinds.push_back(cell.gate_values[g].kind);
+            }
+            plan.observation_count += plan.extent.steps * info.columns();
+            plan.observations.push_back(std::move(info));
+        }
+}
+
 int streams_of(const Plan& plan) {
     int most = 0;
     for (const auto* list : {&plan.forward, &plan.backward})
@@ -250,6 +270,7 @@ Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& exte
         book_noise(ledger, backend, plan, l, layer);
     }
     book_workspace(ledger, backend, plan, *program);
+    if (extent.observe) list_observations(plan, *program);
     plan.forward = lower_forward(backend, plan, *program);
     if (extent.mode == Mode::training) plan.backward = lower_backward(backend, plan, *program);
     program->streams = streams_of(plan);

@@ -62,6 +62,8 @@ void validate(const StackSpec& spec) {
 void validate(const Extent& extent) {
     require(extent.steps >= 1, "steps", extent.steps, "must be at least 1");
     require(extent.batch >= 1, "batch", extent.batch, "must be at least 1");
+    require(!extent.observe || extent.mode == Mode::training, "observe", true,
+            "needs training: inference has no gradient");
 }
 
 void check_addressable(const StackSpec& spec, const Extent& extent) {

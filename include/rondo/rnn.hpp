@@ -116,6 +116,7 @@ struct Extent {
     bool input_gradient = true;  ///< backward may be asked for dx
     DirectionOrder directions = DirectionOrder::automatic;
     LayerOrder layers = LayerOrder::automatic;
+    bool observe = false;  ///< backward also tells what it sees on its way: Plan::observations. Training only.
     friend bool operator==(const Extent&, const Extent&) = default;
 };
 
@@ -135,6 +136,26 @@ struct StateInfo {
     std::int64_t width;  ///< shape is [B, width]
 };
 
+/// What backward tells of one layer and direction, a row of `columns()` numbers for each step t, over the rows of the batch
+/// that take step t and all units:
+///
+///     0  Σ (dL/dh_t)²   the whole gradient of h after step t: of all that comes later and of the step's own outputs
+///     1  the same of what comes through time alone, without what the step's own outputs (dy, dstate_steps) bring.
+///        Found by subtraction, so that it is only as exact as the whole.
+///     2  how many rows took the step
+///     3  for each gate of `gates` how many elements lie near the lower end of its range, then, in 4, near the upper:
+///        sigmoid below 0.05 and above 0.95, tanh below -0.95 and above 0.95, ReLU at 0 (and none above)
+///
+/// f64, in fixed order: the same bits every time. A loss scale is not taken out.
+struct ObservationInfo {
+    int layer, direction;
+    std::int64_t offset;                 ///< in elements, of [T, columns()]
+    std::vector<std::string> gates;      ///< those of the cell's table that saturate
+    std::vector<GateValue::Kind> kinds;  ///< of them
+    static constexpr std::int64_t kWhole = 0, kThroughTime = 1, kRows = 2, kFirstGate = 3;
+    std::int64_t columns() const noexcept { return kFirstGate + 2 * static_cast<std::int64_t>(gates.size()); }
+};
+
 /// A piece of the prepared weights, the reserve or the workspace.
 struct BufferInfo {
     enum class Kind { prepared, reserve, workspace };
@@ -152,6 +173,7 @@ struct Operation {
         time_loop,       ///< the recurrence over a range of steps
         weight_product,  ///< dW_ih, dW_hh, dW_hr, biases over a range of steps
         input_gradient,  ///< dx += dgates_x·W_ih over a range of steps
+        observe,         ///< sums for Plan::observations over a range of steps
     };
     Kind kind;
     int layer, direction;
@@ -181,6 +203,8 @@ struct RONDO_API Plan {
     std::int64_t parameter_count = 0;  ///< elements of the parameter array
     std::int64_t prepared_bytes = 0, reserve_bytes = 0, workspace_bytes = 0;
     std::vector<BufferInfo> buffers;
+    std::vector<ObservationInfo> observations;  ///< one a layer and direction, where the extent asks for them
+    std::int64_t observation_count = 0;         ///< elements of the array of all of them
     std::vector<Operation> forward, backward;
     std::uint64_t id = 0;                    ///< plans of equal id are interchangeable
     std::shared_ptr<const Program> program;  ///< the same for the scheduler
@@ -231,6 +255,7 @@ struct BackwardArgs {
     std::span<const View> dstates = {};             ///< out: gradients of the initial states; may alias dfinal_states
     void* dparameters = nullptr;                    ///< out: laid out as the parameters; not computed where null
     bool accumulate = false;                        ///< add to dparameters instead of overwriting them
+    double* observations = nullptr;                 ///< out: see Plan::observations; not told where null
     void* reserve = nullptr;                        ///< in: as forward left it
     void* workspace = nullptr;                      ///< scratch, dead on return
 };

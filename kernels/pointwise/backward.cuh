@@ -62,10 +62,12 @@ __global__ void __launch_bounds__(kThreads) cell_backward(const __grid_constant_
     const bool active = takes(a.lengths, row, a.t);
 
     C dh[kCount];  // of the last stage; of earlier ones the gradient of the next stage's operand
-    if (Of::kLast && !a.projected)
+    if (Of::kLast && !a.projected) {
         incoming<S>(dh, a.dh, row, unit);
-    else
+        if (a.dh_told != nullptr) store(static_cast<C*>(a.dh_told) + element, dh);
+    } else {
         load(dh, static_cast<const C*>(a.product) + element);
+    }
     if (!active) {
         if constexpr (Of::kLast) pass_idle<Cell, S>(a, dh, row, unit);
         return;
@@ -193,7 +195,7 @@ bool is_wide(const CellBackward& a) {
     constexpr int kCount = kWide<S>;
     bool wide = a.hidden % kCount == 0 &&
                 all_aligned<kCount>(sizeof(S), a.state[0], a.next[0], a.saved, a.dgates_x, a.dgates_h) &&
-                all_aligned<kCount>(sizeof(C), a.dh.product, a.product, a.vectors, a.dvectors, a.dstate[0]);
+                all_aligned<kCount>(sizeof(C), a.dh.product, a.product, a.vectors, a.dvectors, a.dstate[0], a.dh_told);
     for (int s = 1; s < Cell::kStates; ++s)
         wide = wide && all_aligned<kCount>(sizeof(C), a.state[s], a.next[s], a.dnext[s], a.dstate[s]);
     return wide;

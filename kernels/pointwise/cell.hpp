@@ -90,6 +90,7 @@ struct CellBackward {
     void* dgates_x = nullptr;               ///< out S [B,G,H] (in for earlier stages)
     void* dgates_h = nullptr;               ///< out S [B,G,H], where the cell has two kinds
     void* dvectors = nullptr;               ///< in, out C [B,V,H]
+    void* dh_told = nullptr;                ///< out C [B,H]: dh, last stage, not projected; or null
 };
 
 using LaunchForward = void (*)(const Directions<CellForward>&, cudaStream_t);

@@ -140,6 +140,11 @@ public:
     RONDO_DEVICE void add_dvector(int v, std::int64_t u, Value d) {
         static_cast<Value*>(a.dvectors)[(this->row * Cell::kVectors + v) * this->units + u] += d;
     }
+    /// The incoming gradient of h, for who wants to see it.
+    RONDO_DEVICE void tell() {
+        if (a.dh_told == nullptr) return;
+        this->each([&](std::int64_t u) { this->template put_plane<Value>(a.dh_told, 1, 0, u, carried(0, u)); });
+    }
     /// Past its length.
     RONDO_DEVICE void idle() {
         this->each([&](std::int64_t u) {
@@ -190,6 +195,7 @@ __global__ void __launch_bounds__(kCellRowThreads)
     row_backward(const __grid_constant__ Directions<CellBackward> directions) {
     const CellBackward& a = directions.of[blockIdx.y];
     BackwardRow<Cell, S> row(a);
+    row.tell();  // before dstate, which may be what it is made of
     if (takes(a.lengths, blockIdx.x, a.t))
         Cell::backward(row);
     else

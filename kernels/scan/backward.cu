@@ -64,6 +64,7 @@ __global__ void __launch_bounds__(kScanUnits* kScanSegments, kScanBlocks)
         for (int g = 0; g < Cell::kGates; ++g) e.gates[g] = 0;
         if (takes(a.lengths, at.row, a.begin + step)) {
             const C dh = carry + from_outputs<S>(a, at, element);
+            if (a.dh_told != nullptr) static_cast<C*>(a.dh_told)[element * a.hidden + at.unit] = dh;
             carry = dh;
             if (!stayed<S>(a, at, element)) {
                 load_saved<Cell, S>(e.saved, a, at, element);

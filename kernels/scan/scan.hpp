@@ -42,6 +42,7 @@ struct ScanBackwardOf {
     const void* dstep = nullptr;  ///< in S [n,B,H] or null
     void* dgates_x = nullptr;     ///< out S [n,B,G,H]
     void* dstate = nullptr;       ///< out C [B,H]; may be carry
+    void* dh_told = nullptr;      ///< out C [n,B,H] or null: dh of the rows that take the step
 };
 
 /// Asynchronous on `stream`. Throw Error where the cell is unknown or has a recurrent product.

@@ -1,9 +1,11 @@
 /// A stack on the GPU against the oracle: every output, every gradient tensor, every element.
 #include "cuda/on_gpu.hpp"
+#include "scheduler/cell_info.hpp"
 #include "support/cases.hpp"
 #include "support/compare.hpp"
 #include "support/harness.hpp"
 #include "support/naive.hpp"
+#include "support/observed.hpp"
 
 namespace rondo::test {
 namespace {
@@ -39,10 +41,11 @@ protected:
         int n = 0;
         for (const Case& c : cases) {
             const Problem p = problem_of(c, Precision::f64());
-            const Result out = run_on(device(), p), ref = expected(p);
+            RnnHarness harness(device(), p, Mode::training, {.observe = ++n % 3 != 0});
+            const Result out = harness.run(), ref = expected(p);
             EXPECT_TRUE(agree(p, out, ref, kDouble));
             worst.take(p, out, ref, kDouble);
-            ++n;
+            if (harness.observations) EXPECT_LE(observed_ratio(harness, ref, kDouble), 1) << p.name;
         }
         record(what + " in f64", n, worst);
     }
@@ -80,6 +83,28 @@ TEST_F(CudaGradientsGpu, SingleLayers) { check_in_double("single layers", single
 TEST_F(CudaGradientsGpu, EdgeExtents) { check_in_double("edge extents", edge_cases()); }
 TEST_F(CudaGradientsGpu, Stacks) { check_in_double("stacks", stack_cases(100)); }
 TEST_F(CudaGradientsGpu, LongSequences) { check_in_double("long sequences", every(3, long_cases())); }
+
+TEST_F(CudaGradientsGpu, ObservesGatesNearTheEndsOfTheirRange) {
+    for (LayerSpec layer : cell_variants())
+        for (const Precision& precision : {Precision::f64(), Precision::f32(), Precision::bf16(), Precision::f16()}) {
+            layer.hidden = 12;
+            layer.biases = Biases::two;
+            if (cell_info(layer.cell, layer.options).clippable) layer.cell_clip = 0.5;  // which marks a gate
+            StackSpec spec{.input = 3, .layers = {layer}, .precision = precision};
+            draw_nothing(spec);
+            const Problem p = with_ends(random_problem(describe(layer), spec, 5, 3, {5, 2, 0}, 7));
+            RnnHarness harness(device(), p, Mode::training, {.observe = true});
+            harness.run();
+            const Tensor told = harness.observations->get();
+            for (const ObservationInfo& info : harness.plan.observations)
+                for (std::int64_t t = 0; t < p.steps; ++t) {
+                    const auto gates = told.begin() + info.offset + t * info.columns() + ObservationInfo::kFirstGate;
+                    EXPECT_EQ(Tensor(gates, gates + info.columns() - ObservationInfo::kFirstGate),
+                              expected_ends(harness, info, t))
+                        << precision.name() << " " << p.name << " step " << t;
+                }
+        }
+}
 
 TEST_F(CudaGradientsGpu, SeveralBlocks) { check_in_double("several blocks", blocks_cases()); }
 

@@ -13,6 +13,7 @@ LSTM, GRU, VANILLA, SLSTM, MINGRU, MINLSTM = (
 FORWARD, BACKWARD, PLAN = (f"host/scheduler/{n}.cpp" for n in ("forward", "backward", "plan"))
 RNN, CHECK, VALIDATE = (f"host/scheduler/{n}.cpp" for n in ("rnn", "check", "validate"))
 ISA = "host/cpu/isa"
+OBSERVE = "host/cpu/ops/observe.cpp"
 ROWS = ["host/cpu/isa/cells_f64.cpp", "host/cpu/isa/forward.cpp", "host/cpu/isa/backward.cpp"]
 
 FAULTS = [
@@ -76,6 +77,18 @@ FAULTS = [
     ("backward: gaps of the gradient keep their NaN", BACKWARD, "if (args.dparameters && !args.accumulate) zero_gaps", "if (false) zero_gaps", None),
     ("backward: initial gradient without the first step's product", BACKWARD, "set_product(gradient.dh, gradient.t);", "", None),
     ("plan: the gates' buffer is one row short", PLAN, "const std::int64_t elements = layer.chunk * batch * layer.cell.gates * layer.spec.hidden;", "const std::int64_t elements = (layer.chunk * batch - 1) * layer.cell.gates * layer.spec.hidden;", None),
+
+    # What an observed backward tells.
+    ("observe: gates of the step before", BACKWARD, "range.candidate(0, begin), range.hidden}", "range.state_slot(0, range.loop.slot_before(begin)), range.hidden}", None),
+    ("observe: every chunk tells the first steps", BACKWARD, "seen.out = args.observations + info->offset + begin * info->columns();", "seen.out = args.observations + info->offset;", None),
+    ("observe: the second direction has the first one's dy", BACKWARD, "(begin * batch * part.stride + part.offset) * storage;", "begin * batch * part.stride * storage;", None),
+    ("observe: an average's gradient not halved", BACKWARD, "seen.dy_scale = part.scale;", "seen.dy_scale = 1;", None),
+    ("observe: rows past their length count", OBSERVE, "if (seen.lengths && seen.begin + t >= seen.lengths[b]) continue;", "", None),
+    ("observe: what outputs bring is left in", OBSERVE, "if (dy) rest -= dy[i] * dy_scale;", "if (dy) rest -= dy[i] * dy_scale * 0;", None),
+    ("observe: gradient of steps' states is left in", OBSERVE, "if (dstep) rest -= dstep[i];", "if (dstep) rest -= dstep[i] * 0;", None),
+    ("observe: the sign of a marked gate counts", OBSERVE, "const T a = x[i] < 0 ? -x[i] : x[i];", "const T a = x[i];", None),
+    ("observe: a scan tells its carry alone", ISA, "store<kWhole>(dh, told + element, n);", "store<kWhole>(carry[v], told + element, n);", CELLS),
+    ("observe: gates that are saved shut count as open", OBSERVE, "low += x[i] > kOpen; high += x[i] < kShut;", "low += x[i] < kShut; high += x[i] > kOpen;", None),
 
     # What is checked.
     ("rnn: a token may be used twice", RNN, "record.consumed = true;", "", None),

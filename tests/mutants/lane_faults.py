@@ -25,6 +25,7 @@ SAMPLE, LARGEST, ZERO = (f"kernels/{n}.cu" for n in ("sample", "largest", "zero_
 DRAW, CANDIDATES, SCALE = (f"kernels/{n}.cu" for n in ("draw_candidates", "candidate_logits", "scale_rows"))
 LENGTHS, COPY, ADVANCE = (f"kernels/{n}.cu" for n in ("check_lengths", "copy_rows", "advance"))
 PARTS = "kernels/loop.cu"
+OBSERVE = "kernels/observe.cu"
 MAP, SUM_ROWS, POOL, ACTIVATION = (f"kernels/{n}.cu" for n in ("map_rows", "sum_rows", "pool", "activation"))
 NORM, NORM_PARAMETERS = "kernels/layer_norm.cu", "kernels/layer_norm_parameters.cu"
 ATTENTION, QUERIES, KEYS = (f"kernels/attention/{n}.cu" for n in ("forward", "backward_queries", "backward_keys"))
@@ -125,6 +126,12 @@ FAULTS = [
     ("embedding: the second part of the rows is the first again", EMBEDDING, "sort_pairs(ids + begin,", "sort_pairs(ids,", None),
     ("embedding: a master table's gradient is rounded", EMBEDDING, "*to = to_storage<W>(sum);", "*to = to_storage<W>(to_compute(to_storage<S>(static_cast<Compute<S>>(sum))));", None),
     ("cross-entropy: loss scale forgotten", ENTROPY, "static_cast<C>(value_or_one(scale) * value_or_one(loss_scale))", "static_cast<C>(value_or_one(scale))", None),
+    ("observe: a scan tells its carry alone", SCAN + "backward.cu", "(a.dh_told)[element * a.hidden + at.unit] = dh;", "(a.dh_told)[element * a.hidden + at.unit] = carry;", None),
+    ("observe: rows past their length count", OBSERVE, "if (!takes(seen.lengths, at.row, t)) continue; const std::int64_t row", "const std::int64_t row", None),
+    ("observe: every step tells the first gates", OBSERVE, "(step * seen.batch + at.row) * gate.stride", "at.row * gate.stride", None),
+    ("observe: gates at the step of the range, not of time", OBSERVE, "t = seen.begin + step;", "t = step;", None),
+    ("observe: what outputs bring is left in", OBSERVE, "static_cast<C>(seen.dy_scale);", "static_cast<C>(0 * seen.dy_scale);", None),
+    ("observe: the sign of a marked gate counts", OBSERVE, "const C a = x < C(0) ? -x : x;", "const C a = x;", None),
     ("add: overwrites", ADD, "sum[j] += x[j];", "sum[j] = x[j];", None),
     ("largest: sign kept", LARGEST, "device::Maximum{}(fabs(static_cast<double>(to_compute(x[i]))), most)", "device::Maximum{}(static_cast<double>(to_compute(x[i])), most)", None),
     ("zero unless finite: looks at the first value alone", ZERO, "v < count", "v < 1", None),

@@ -17,7 +17,7 @@ SOURCES = ["host/reference/*.cpp", "host/scheduler/*.cpp", "host/files/*.cpp", "
            "host/cpu/isa/*.cpp", "host/model/device.cpp", "tests/support/*.cpp", "tests/rnn/*.cpp"]
 # What kills most comes first; then everything else.
 NEAR = [["GradientsTest.SingleLayers:GradientsTest.Stacks:GradientsTest.SaturatedGates:RnnPartsTest.*:"
-         "RecurrentClipTest.*:RnnErrorsTest.*:RnnDropoutTest.*:IdentitiesTest.*:Precisions/DeterminismTest.*"]]
+         "ObservedTest.*:RecurrentClipTest.*:RnnErrorsTest.*:RnnDropoutTest.*:IdentitiesTest.*:Precisions/DeterminismTest.*"]]
 RUNS = [["*-*InSingle:RnnThreadsTest.*"]]
 
 if __name__ == "__main__":

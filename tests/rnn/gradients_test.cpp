@@ -1,11 +1,13 @@
 /// The device against the oracle: every output, every gradient tensor, every element.
 #include <gtest/gtest.h>
 
+#include "scheduler/cell_info.hpp"
 #include "support/cases.hpp"
 #include "support/compare.hpp"
 #include "support/devices.hpp"
 #include "support/harness.hpp"
 #include "support/naive.hpp"
+#include "support/observed.hpp"
 
 namespace rondo::test {
 namespace {
@@ -24,9 +26,14 @@ void check_in_double(const std::string& what, const std::vector<Case>& cases) {
     for (const Case& c : cases) {
         const Device& device = devices[n++ % devices.size()];
         const Problem p = make_on(device, c, Precision::f64());
-        const Result out = run_on(device, p), ref = expected(p);
+        RnnHarness harness(device, p, Mode::training, {.observe = n % 3 != 0});
+        const Result out = harness.run(), ref = expected(p);
         EXPECT_TRUE(agree(p, out, ref, kDouble));
         worst.take(p, out, ref, kDouble);
+        if (!harness.observations) continue;
+        const double observed = observed_ratio(harness, ref, kDouble);
+        EXPECT_LE(observed, 1) << p.name << ": observed";
+        worst.take(observed, p.name + " observed");
     }
     record(what + " in f64", static_cast<int>(n), worst);
 }
@@ -107,6 +114,40 @@ TEST(GradientsTest, SaturatedGates) {
         }
     }
     record("saturated gates in f64", n, worst);
+}
+
+TEST(ObservedTest, CountsGatesNearTheEndsOfTheirRange) {
+    for (LayerSpec layer : cell_variants()) {
+        layer.hidden = 12;
+        layer.biases = Biases::two;
+        if (cell_info(layer.cell, layer.options).clippable) layer.cell_clip = 0.5;  // which marks a gate
+        for (const Precision& precision : {Precision::f64(), Precision::f32()}) {
+            StackSpec spec{.input = 3, .layers = {layer}, .precision = precision};
+            draw_nothing(spec);
+            const Problem p = with_ends(random_problem(describe(layer), spec, 5, 3, {5, 2, 0}, 7));
+            RnnHarness harness(Device::cpu(1), p, Mode::training, {.observe = true});
+            harness.run();
+            const Tensor told = harness.observations->get();
+            ASSERT_EQ(harness.plan.observations.size(), 1u);
+            for (const ObservationInfo& info : harness.plan.observations)
+                for (std::int64_t t = 0; t < p.steps; ++t) {
+                    const auto gates = told.begin() + info.offset + t * info.columns() + ObservationInfo::kFirstGate;
+                    EXPECT_EQ(Tensor(gates, gates + info.columns() - ObservationInfo::kFirstGate),
+                              expected_ends(harness, info, t))
+                        << p.name << " step " << t;
+                }
+        }
+    }
+}
+
+TEST(ObservedTest, IsRefusedWhereThePlanDidNotAskForIt) {
+    const Problem p = make_problem(single_layer_cases().front());
+    RnnHarness harness(Device::cpu(1), p);
+    const ForwardToken token = harness.run_forward();
+    double told = 0;
+    harness.backward_args.observations = &told;
+    EXPECT_THROW(harness.run_backward(token), Error);
+    EXPECT_THROW(harness.rnn.plan({.steps = 2, .batch = 1, .mode = Mode::inference, .observe = true}), Error);
 }
 
 TEST(SlowGradientsTest, SingleLayersInSingle) { check_in_single("single layers", every(5, single_layer_cases())); }

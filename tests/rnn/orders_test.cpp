@@ -4,6 +4,7 @@
 #include "support/cases.hpp"
 #include "support/compare.hpp"
 #include "support/harness.hpp"
+#include "support/observed.hpp"
 
 namespace rondo::test {
 namespace {
@@ -26,9 +27,12 @@ TEST(OrdersTest, DirectionsTogetherGiveTheBitsOfDirectionsInTurn) {
             Problem p = make_problem(c, n % 2 != 0 ? Precision::f64() : Precision::f32());
             if (n % 5 == 0 && has_steps(p.spec)) p.spec.recurrent_clip = {RecurrentClip::Kind::norm, 0.6};
             for (const Mode mode : {Mode::training, Mode::inference}) {
-                const auto turn = bits_in(p, mode, {DirectionOrder::in_turn});
-                EXPECT_EQ(bits_in(p, mode, {DirectionOrder::batched}), turn) << p.name;
-                EXPECT_EQ(bits_in(p, mode, {DirectionOrder::streams}), turn) << p.name;
+                const auto bits = [&](DirectionOrder order) {
+                    return bits_in(p, mode, {.directions = order, .observe = true});
+                };
+                const auto turn = bits(DirectionOrder::in_turn);
+                EXPECT_EQ(bits(DirectionOrder::batched), turn) << p.name;
+                EXPECT_EQ(bits(DirectionOrder::streams), turn) << p.name;
             }
         }
     EXPECT_GT(n, 60);
@@ -49,11 +53,15 @@ TEST(OrdersTest, WavefrontsGiveWhatLayersInTurnGive) {
         }
         Problem p = make_problem(c);
         if (++n % 5 == 0 && has_steps(p.spec)) p.spec.recurrent_clip = {RecurrentClip::Kind::value, 0.2};
-        const Orders wavefront{.layers = LayerOrder::wavefront}, in_turn{.layers = LayerOrder::in_turn};
+        const Orders wavefront{.layers = LayerOrder::wavefront, .observe = true},
+            in_turn{.layers = LayerOrder::in_turn, .observe = true};
         RnnHarness turn(kDevice, p, Mode::training, in_turn), wave(kDevice, p, Mode::training, wavefront);
         ASSERT_EQ(wave.plan.forward.back().workspace, static_cast<int>(c.spec.layers.size()) - 1) << "no wavefront";
         const Result expected_result = turn.run(), result = wave.run();
         EXPECT_TRUE(agree(p, result, expected_result, kDouble));
+        take_masks(kDevice, p);
+        if (p.spec.recurrent_clip.kind == RecurrentClip::Kind::none)
+            EXPECT_LE(observed_ratio(wave, expected(p), kDouble), 1) << p.name;
         RnnHarness inference(kDevice, p, Mode::inference, wavefront);
         const Outputs inferred = inference.run().outputs,
                       turned = RnnHarness(kDevice, p, Mode::inference).run().outputs;

@@ -15,7 +15,8 @@ DType dtype_of_state(const Plan& plan, std::size_t i) {
 }
 
 Extent extent_of(const Problem& p, Mode mode, const Orders& orders) {
-    return {p.steps, p.batch, mode, p.ragged(), true, orders.directions, orders.layers};
+    return {p.steps, p.batch,           mode,          p.ragged(),
+            true,    orders.directions, orders.layers, orders.observe && mode == Mode::training};
 }
 
 }  // namespace
@@ -47,6 +48,7 @@ RnnHarness::RnnHarness(Device device, const Problem& problem, Mode mode, const O
     y = &add(storage, T * B * O, Alignment::element);
     dy = problem.upstream.y.empty() ? nullptr : &add(problem.upstream.y, storage);
     dx = &add(storage, T * B * I, Alignment::element);
+    if (plan.extent.observe) observations = &add(DType::f64, plan.observation_count, Alignment::element);
     lengths = nullptr;
     if (problem.ragged())
         lengths = &add(Tensor(problem.inputs.lengths.begin(), problem.inputs.lengths.end()), DType::i64);
@@ -93,6 +95,7 @@ RnnHarness::RnnHarness(Device device, const Problem& problem, Mode mode, const O
     backward_args.dparameters = dparameters->data();
     backward_args.reserve = reserve->data();
     backward_args.workspace = workspace->data();
+    if (observations) backward_args.observations = static_cast<double*>(observations->data());
 }
 
 Guarded& RnnHarness::add(DType dtype, std::int64_t size, Alignment alignment) {
@@ -144,6 +147,7 @@ std::vector<std::byte> RnnHarness::bits() const {
         list.insert(list.end(), dstate_memory.begin(), dstate_memory.end());
         list.push_back(dx);
         list.push_back(dparameters);
+        if (observations) list.push_back(observations);
     }
     std::vector<std::byte> all;
     for (const Guarded* memory : list) {
@@ -155,6 +159,7 @@ std::vector<std::byte> RnnHarness::bits() const {
 
 void RnnHarness::poison_outputs() {
     for (Guarded* memory : {y, dx, dparameters, reserve, workspace}) memory->poison();
+    if (observations) observations->poison();
     for (const auto* list : {&final_memory, &step_memory, &dstate_memory})
         for (Guarded* memory : *list) memory->poison();
 }

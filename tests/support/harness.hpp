@@ -11,6 +11,7 @@ namespace rondo::test {
 struct Orders {
     DirectionOrder directions = DirectionOrder::automatic;
     LayerOrder layers = LayerOrder::automatic;
+    bool observe = false;
 };
 
 /// Runs a Problem. The arguments are open, so that a test can take away or exchange what it likes before a call.
@@ -51,6 +52,7 @@ public:
     std::vector<View> final_states, state_steps, dstates;
 
     Guarded *parameters, *prepared, *x, *y, *dy, *dx, *dparameters, *reserve, *workspace, *lengths;
+    Guarded* observations = nullptr;  ///< where they are asked for
     std::vector<Guarded*> state_memory, final_memory, step_memory, dfinal_memory, dstep_memory, dstate_memory;
 };
 

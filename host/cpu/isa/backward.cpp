@@ -103,13 +103,14 @@ void step_backward(const StepBackward& given, const Context& context) {
     }
     const auto map = layer.kernels->backward[step.stage];
     if (layer.kernels->row_wise) {
-        T* const whole = static_cast<T*>(layer.scratch);
+        T *const whole = static_cast<T*>(layer.scratch), *const told = static_cast<T*>(step.dh_told);
         const Incoming<T> incoming(layer, step.t, step.dh);
         for_tiles(a, stride, layer.batch, w, context, [&](const Tile& tile) {
             for_packs<T>(tile, 1, [&]<bool kWhole>(std::int64_t row, std::int64_t unit, int n, const T* product) {
                 const Pack<T> d = incoming.template through_time<kWhole>(row, unit, n, product);
-                store<kWhole>(incoming.template and_outputs<kWhole>(d, row, unit, n), whole + row * layer.hidden + unit,
-                              n);
+                const Pack<T> dh = incoming.template and_outputs<kWhole>(d, row, unit, n);
+                store<kWhole>(dh, whole + row * layer.hidden + unit, n);
+                if (told) store<kWhole>(dh, told + row * layer.hidden + unit, n);
             });
         });
         return for_rows(layer, context, [&](const Tile& rows) { map(step, rows); });

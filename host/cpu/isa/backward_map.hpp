@@ -17,7 +17,7 @@ struct BackwardMap {
     std::int64_t hidden;
     P clip;
     const T *vectors, *saved;
-    T *dgates_x, *dgates_h, *dvectors;
+    T *dgates_x, *dgates_h, *dvectors, *dh_told;
     Incoming<T> incoming;
 
     explicit RONDO_HD BackwardMap(const StepBackward& s)
@@ -30,6 +30,7 @@ struct BackwardMap {
           dgates_x(static_cast<T*>(s.dgates_x)),
           dgates_h(static_cast<T*>(s.dgates_h)),
           dvectors(static_cast<T*>(s.dvectors)),
+          dh_told(static_cast<T*>(s.dh_told)),
           incoming(*s.layer, s.t, s.dh) {}
 
     static void run(const StepBackward& step, const Tile& tile) { for_packs<T>(tile, 1, BackwardMap(step)); }
@@ -45,6 +46,7 @@ struct BackwardMap {
         } else {
             dh = incoming.template through_time<kWhole>(row, unit, n, product);
             dh = incoming.template and_outputs<kWhole>(dh, row, unit, n);
+            if (dh_told) store<kWhole>(dh, dh_told + row * hidden + unit, n);
         }
         if (!takes(layer, row, step.t)) {
             idle<kWhole>(dh, row, unit, n);

@@ -67,6 +67,7 @@ struct ScanMap {
         const T *const before = static_cast<const T*>(scan.before), *const saved = static_cast<const T*>(scan.saved);
         const T *const mask = static_cast<const T*>(scan.zoneout), *const dstep = static_cast<const T*>(scan.dstep);
         T *const dgates = static_cast<T*>(scan.dgates_x), *const dstate = static_cast<T*>(scan.dstate) + row * H;
+        T* const told = static_cast<T*>(scan.dh_told);
         P carry[kStripPacks];
         for_strip<T>(H, strip, [&]<bool kWhole>(int v, std::int64_t unit, int n) {
             carry[v] = scan.carry ? load<kWhole>(static_cast<const T*>(scan.carry) + row * H + unit, n) : P(T(0));
@@ -84,6 +85,7 @@ struct ScanMap {
                     P dh = carry[v];
                     if (dy) dh = dh + load<kWhole>(dy + unit, n) * P(static_cast<T>(scan.dy_scale));
                     if (dstep) dh = dh + load<kWhole>(dstep + element, n);
+                    if (told) store<kWhole>(dh, told + element, n);
                     RONDO_UNROLL
                     for (int p = 0; p < Cell::kSaved; ++p)
                         e.saved[p] = load<kWhole>(saved + (step * Cell::kSaved + p) * H + unit, n);

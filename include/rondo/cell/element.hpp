@@ -23,6 +23,20 @@ struct Stage {
 };
 inline constexpr int kOperandState = -1;
 
+/// Where a gate's activated value stands after a step, for who wants to see how far it is open: Cell::kGateValues, one a
+/// gate. A cell without such a table shows none.
+struct GateValue {
+    enum class Kind {
+        none,  ///< it has no bounds that it could saturate at
+        sigmoid,
+        shut,  ///< 1 - sigmoid, which some cells save in its place
+        tanh,
+        relu,
+    };
+    Kind kind = Kind::none;
+    int plane = kOperandState;  ///< a saved plane (where the sign of a sigmoid does not count), or h after the step
+};
+
 /// Which options a cell understands; a layer that asks for another is refused.
 struct CellOptions {
     bool peepholes = false;

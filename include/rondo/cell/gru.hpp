@@ -20,6 +20,8 @@ struct GruNames {
     enum Gate { R, Z, N, kGates };
     enum State { H, kStates };
     static constexpr std::array<std::string_view, kGates> kGateNames{"r", "z", "n"};
+    static constexpr std::array<GateValue, kGates> kGateValues{
+        {{GateValue::Kind::sigmoid, R}, {GateValue::Kind::sigmoid, Z}, {GateValue::Kind::tanh, N}}};
     static constexpr std::array<std::string_view, kStates> kStateNames{"h"};
     static constexpr int kVectors = 0;
     static constexpr std::string_view kVectorName = "";

@@ -24,11 +24,17 @@ template <bool kCoupled>
 struct LstmGates {
     enum Gate { I, F, G, O, kGates };
     static constexpr std::array<std::string_view, kGates> kGateNames{"i", "f", "g", "o"};
+    static constexpr std::array<GateValue, kGates> kGateValues{{{GateValue::Kind::sigmoid, I},
+                                                                {GateValue::Kind::sigmoid, F},
+                                                                {GateValue::Kind::tanh, G},
+                                                                {GateValue::Kind::sigmoid, O}}};
 };
 template <>
 struct LstmGates<true> {
     enum Gate { I, G, O, kGates };
     static constexpr std::array<std::string_view, kGates> kGateNames{"i", "g", "o"};
+    static constexpr std::array<GateValue, kGates> kGateValues{
+        {{GateValue::Kind::sigmoid, I}, {GateValue::Kind::tanh, G}, {GateValue::Kind::sigmoid, O}}};
 };
 
 template <bool kPeepholes, bool kCoupled>

@@ -18,6 +18,7 @@ struct MinGru {
     enum Gate { Z, N, kGates };
     enum State { H, kStates };
     static constexpr std::array<std::string_view, kGates> kGateNames{"z", "n"};
+    static constexpr std::array<GateValue, kGates> kGateValues{{{GateValue::Kind::sigmoid, Z}, {}}};
     static constexpr std::array<std::string_view, kStates> kStateNames{"h"};
     static constexpr int kSaved = kGates;  // z activated, n
     static constexpr int kVectors = 0;

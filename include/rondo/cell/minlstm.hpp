@@ -22,6 +22,8 @@ struct MinLstm {
     static constexpr std::array<std::string_view, kGates> kGateNames{"i", "f", "g"};
     static constexpr std::array<std::string_view, kStates> kStateNames{"h"};
     enum Saved { kShutI, kShutF, kG, kKept, kSaved };  // 1 - i, 1 - f, g, f/(f + i)
+    static constexpr std::array<GateValue, kGates> kGateValues{
+        {{GateValue::Kind::shut, kShutI}, {GateValue::Kind::shut, kShutF}, {}}};
     static constexpr int kVectors = 0;
     static constexpr std::string_view kVectorName = "";
     static constexpr bool kSharedGateGradients = true;

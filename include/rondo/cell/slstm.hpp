@@ -24,6 +24,8 @@ struct Slstm {
     enum Gate { I, F, Z, O, kGates };
     enum State { H, C, N, M, kStates };
     static constexpr std::array<std::string_view, kGates> kGateNames{"i", "f", "z", "o"};
+    static constexpr std::array<GateValue, kGates> kGateValues{
+        {{}, {}, {GateValue::Kind::tanh, Z}, {GateValue::Kind::sigmoid, O}}};  // exponential gates have no ends
     static constexpr std::array<std::string_view, kStates> kStateNames{"h", "c", "n", "m"};
     static constexpr int kSaved = 5;  // i (negative where m' is of the past), f, z, o and
     static constexpr int kShut = 4;   // ... 1 - σ(f̃)

@@ -14,6 +14,7 @@ namespace rondo::cell {
 
 struct TanhActivation {
     static constexpr std::string_view kName = "rnn_tanh";
+    static constexpr GateValue::Kind kKind = GateValue::Kind::tanh;
     template <class T>
     static RONDO_HD T forward(T a) {
         using namespace rondo::math;
@@ -27,6 +28,7 @@ struct TanhActivation {
 
 struct ReluActivation {
     static constexpr std::string_view kName = "rnn_relu";
+    static constexpr GateValue::Kind kKind = GateValue::Kind::relu;
     template <class T>
     static RONDO_HD T forward(T a) {
         using namespace rondo::math;
@@ -46,6 +48,7 @@ struct Vanilla {
     enum Gate { A, kGates };
     enum State { H, kStates };
     static constexpr std::array<std::string_view, kGates> kGateNames{"a"};
+    static constexpr std::array<GateValue, kGates> kGateValues{{{Activation::kKind, kOperandState}}};
     static constexpr std::array<std::string_view, kStates> kStateNames{"h"};
     static constexpr int kSaved = 0;  // h' itself tells all
     static constexpr int kVectors = 0;

@@ -1,0 +1,110 @@
+#include "support/observed.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace rondo::test {
+namespace {
+
+bool takes(const Problem& p, std::int64_t b, std::int64_t t) { return t < p.length(b); }
+
+/// Where h of a layer and direction stands among the states, and whether it is the last layer's.
+struct Place {
+    std::size_t h;
+    bool last;
+};
+Place place_of(const Plan& plan, const ObservationInfo& info) {
+    std::size_t h = 0;
+    int seen = 0;
+    for (std::size_t i = 0; i < plan.states.size(); ++i) {
+        if (plan.states[i].layer != info.layer || plan.states[i].index != 0) continue;
+        if (seen++ == info.direction) h = i;
+    }
+    return {h, info.layer + 1 == static_cast<int>(plan.spec.layers.size())};
+}
+
+/// |dL/dh_t| by way of this step's own outputs, element (t,b,j) of the last layer.
+double own(const Problem& p, const ObservationInfo& info, std::size_t h, std::int64_t row, std::int64_t j,
+           std::int64_t width) {
+    const LayerSpec& layer = p.spec.layers.back();
+    const bool beside = layer.merge == Merge::concatenate;
+    double sum = 0;
+    if (!p.upstream.y.empty())
+        sum +=
+            p.upstream.y[static_cast<std::size_t>(row * layer.output() + (beside ? info.direction * width : 0) + j)] *
+            (layer.merge == Merge::average ? 0.5 : 1);
+    if (h < p.upstream.state_steps.size() && !p.upstream.state_steps[h].empty())
+        sum += p.upstream.state_steps[h][static_cast<std::size_t>(row * width + j)];
+    return sum;
+}
+
+}  // namespace
+
+double observed_ratio(const RnnHarness& harness, const Result& ref, Tolerance tolerance) {
+    const Problem& p = harness.problem();
+    const Tensor told = harness.observations->get();
+    double worst = 0;
+    for (const ObservationInfo& info : harness.plan.observations) {
+        const Place at = place_of(harness.plan, info);
+        const std::int64_t width = harness.plan.states[at.h].width;
+        std::vector<double> whole, through, seen_whole, seen_through;
+        for (std::int64_t t = 0; t < p.steps; ++t) {
+            double all = 0, rest = 0, rows = 0;
+            for (std::int64_t b = 0; b < p.batch; ++b) {
+                if (!takes(p, b, t)) continue;
+                ++rows;
+                const std::int64_t row = t * p.batch + b;
+                for (std::int64_t j = 0; j < width; ++j) {
+                    const double dh = ref.dstate_steps[at.h][static_cast<std::size_t>(row * width + j)];
+                    all += dh * dh;
+                    if (!at.last) continue;
+                    const double later = dh - own(p, info, at.h, row, j, width);
+                    rest += later * later;
+                }
+            }
+            const double* const line = told.data() + info.offset + t * info.columns();
+            if (line[ObservationInfo::kRows] != rows) return std::numeric_limits<double>::infinity();
+            whole.push_back(std::sqrt(all));
+            seen_whole.push_back(std::sqrt(line[ObservationInfo::kWhole]));
+            through.push_back(std::sqrt(rest));
+            seen_through.push_back(std::sqrt(line[ObservationInfo::kThroughTime]));
+        }
+        worst = std::max(worst, error_ratio(seen_whole, whole, tolerance));
+        if (!at.last) continue;
+        // By subtraction: as exact as the whole.
+        const double most = *std::max_element(whole.begin(), whole.end());
+        through.push_back(most);
+        seen_through.push_back(most);
+        worst = std::max(worst, error_ratio(seen_through, through, tolerance));
+    }
+    return worst;
+}
+
+Problem with_ends(Problem p) {
+    for (auto& [name, values] : p.inputs.parameters) {
+        const bool from_x = name.rfind("bias_ih", 0) == 0;
+        const auto units = static_cast<std::size_t>(p.spec.layers[0].hidden);
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = from_x ? (i % units < units / 3       ? -50
+                                  : i % units < 2 * units / 3 ? 50
+                                                              : 0.3)
+                               : values[i] * 0.001;  // a ReLU may stand at 50
+    }
+    return p;
+}
+
+std::vector<double> expected_ends(const RnnHarness& harness, const ObservationInfo& info, std::int64_t t) {
+    const Problem& p = harness.problem();
+    double rows = 0;
+    for (std::int64_t b = 0; b < p.batch; ++b) rows += takes(p, b, t) ? 1 : 0;
+    const double third = rows * static_cast<double>(p.spec.layers[0].hidden) / 3;
+    std::vector<double> ends;
+    for (const GateValue::Kind kind : info.kinds) {
+        ends.push_back(third);
+        ends.push_back(kind == GateValue::Kind::relu ? 0 : third);
+    }
+    return ends;
+}
+
+}  // namespace rondo::test
