@@ -120,12 +120,15 @@ public:
     virtual void loss(Call&, const LossCall&) {}
     /// Copies the carried states as they stood after `step` steps.
     virtual void keep(Call&, std::int64_t /*step*/, std::span<void* const> /*to*/) {}
+    /// Adds what the last backward saw, times `unscale`. Waits for the stream. Only of recurrent stacks.
+    virtual void tell(Backend&, const std::byte* /*arena*/, double /*unscale*/, GradientFlow&, Stream) const {}
 };
 
 /// What a module is planned for.
 struct PlanRequest {
     std::string name;  ///< of the node
     Mode mode;
+    bool observe;                                      ///< backward tells what it sees
     std::span<const ValueInfo*const> inputs, outputs;  ///< null: absent
     std::span<const bool> input_gradients;             ///< wanted
 };

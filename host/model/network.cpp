@@ -60,14 +60,17 @@ model::NetworkPlan& Network::Impl::find_plan(std::span<const Sequence> inputs, M
             refuse(spec.inputs[i].name, inputs[i].data.dtype, detail::concat("must be ", spec.inputs[i].dtype));
         wanted[i] = {static_cast<bool>(inputs[i].data), !inputs[i].lengths.empty(), inputs[i].data.shape};
     }
-    const auto fits = [&](const auto& plan) { return plan->mode == mode && plan->extents == wanted; };
+    const bool observe = observing && mode == Mode::training;
+    const auto fits = [&](const auto& plan) {
+        return plan->mode == mode && plan->observe == observe && plan->extents == wanted;
+    };
     auto found = std::find_if(plans.begin(), plans.end(), fits);
     if (found == plans.end()) {
         // Extents that never come back must not pile up.
         constexpr std::size_t kMostPlans = 64;
         if (plans.size() >= kMostPlans)
             plans.erase(std::find_if(plans.begin(), plans.end(), [&](const auto& p) { return p.get() != current; }));
-        plans.push_back(std::make_unique<model::NetworkPlan>(graph, spec, mode, wanted));
+        plans.push_back(std::make_unique<model::NetworkPlan>(graph, spec, mode, observe, wanted));
         found = plans.end() - 1;
     }
     // Asked of known plans as well: the memory may have run out when a larger one was wanted.
@@ -181,6 +184,7 @@ void Network::backward(bool accumulate, Stream stream) {
         m.backend().zero(m.gradients.data() + block.offset * m.element(),
                          static_cast<std::size_t>(block.count * m.element()), stream);
     }
+    if (m.current->observe) m.observe_weights(stream);
     m.phase = Impl::Phase::backward;
 }
 

@@ -40,10 +40,12 @@ struct Network::Impl {
     NetworkSpec spec;
     model::Graph graph;
     model::DeviceBuffer parameters, gradients, arena;
-    model::DeviceBuffer random;   ///< RandomState, one a node
-    model::DeviceBuffer sums;     ///< double, one a node: the losses
-    model::DeviceBuffer scales;   ///< double, one a node: what they are reduced by; then the loss scale
-    model::DeviceBuffer counted;  ///< i64, one a node
+    model::DeviceBuffer random;       ///< RandomState, one a node
+    model::DeviceBuffer sums;         ///< double, one a node: the losses
+    model::DeviceBuffer scales;       ///< double, one a node: what they are reduced by; then the loss scale
+    model::DeviceBuffer counted;      ///< i64, one a node
+    model::DeviceBuffer weight_sums;  ///< double, one a parameter: squares of observed gradients; then their loss scale
+    bool observing = false;           ///< what is fed from now on
     std::vector<RandomState> random_staged;
     std::vector<double> sums_read;
     std::vector<model::BlockPlace> block_places;  ///< one a block
@@ -83,6 +85,7 @@ struct Network::Impl {
     bool is_active_loss(std::size_t node) const;
     double* loss_scale() const { return scales.as<double>() + graph.nodes.size(); }
     void backward_node(std::size_t node, Stream stream);
+    void observe_weights(Stream stream);
     const model::PlannedValue& planned_value(std::string_view name) const;
     HostTensor download(std::string name, const ConstView& view, Stream stream) const;
     std::vector<HostTensor> download_array(const std::byte* array, Stream stream) const;

@@ -15,9 +15,10 @@ std::vector<const ValueInfo*> infos_of(const std::vector<PlannedValue>& values, 
 
 }  // namespace
 
-NetworkPlan::NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode run_mode, std::vector<InputExtent> shapes,
-                         std::vector<InnerInput> inner_inputs)
+NetworkPlan::NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode run_mode, bool observed,
+                         std::vector<InputExtent> shapes, std::vector<InnerInput> inner_inputs)
     : mode(run_mode),
+      observe(observed),
       extents(std::move(shapes)),
       inner(std::move(inner_inputs)),
       values(graph.values.size()),
@@ -171,8 +172,9 @@ void NetworkPlan::plan_modules(const Graph& graph) {
         const auto in = infos_of(values, node.inputs), out = infos_of(values, node.outputs);
         const auto wanted = std::make_unique<bool[]>(in.size());
         for (const GradientEdge& edge : planned.edges) wanted[at(edge.input)] = true;
-        planned.module =
-            node.module->plan({node.name, mode, in, out, std::span<const bool>(wanted.get(), in.size())}, ledger);
+        planned.module = node.module->plan(
+            {node.name, mode, observe && planned.backward, in, out, std::span<const bool>(wanted.get(), in.size())},
+            ledger);
         planned.inputs.resize(node.inputs.size());
         planned.outputs.resize(node.outputs.size());
         planned.blocks.resize(node.blocks.size());

@@ -60,10 +60,11 @@ struct PlannedInput {
 /// Immutable once built, but for pointers and staging.
 struct NetworkPlan {
     /// inner: one an input where the graph is part of another network; empty for a network of its own.
-    NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode mode, std::vector<InputExtent> extents,
+    NetworkPlan(const Graph& graph, const NetworkSpec& spec, Mode mode, bool observe, std::vector<InputExtent> extents,
                 std::vector<InnerInput> inner = {});
 
     Mode mode;
+    bool observe;  ///< backward tells what it sees
     std::vector<InputExtent> extents;
     std::vector<InnerInput> inner;
     Ledger ledger;

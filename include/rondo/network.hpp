@@ -328,6 +328,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+struct GradientFlow;  // rondo/gradient_flow.hpp
+
 /// A model on a device. One thread at a time may use it and its Device; work is queued on the stream given, and all
 /// calls on one network must use one stream, or streams ordered by the caller.
 ///
@@ -406,6 +408,12 @@ public:
     /// Copies of them. Wait for the stream.
     HostTensor read_value(std::string_view name, Stream stream) const;
     HostTensor read_gradient(std::string_view name, Stream stream) const;
+
+    // Seeing gradients: rondo/gradient_flow.hpp.
+    /// Whether training steps that are fed from now on are observed: a plan of their own, with the bits of the other.
+    void observe_gradients(bool on);
+    /// What the last backward saw. Waits for the stream. Throws Error (state) unless it was observed.
+    GradientFlow gradient_flow(Stream stream) const;
 
     // Carried state.
     NetworkState make_state(std::int64_t batch);  ///< zero

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "cuda/on_gpu.hpp"
+#include "rondo/gradient_flow.hpp"
 #include "rondo/language_model.hpp"
 #include "rondo/trainer.hpp"
 #include "support/random.hpp"
@@ -127,6 +128,43 @@ TEST_F(CudaTrainingGpu, ReplaysHaveTheBitsOfTheSteps) {
         }
         for (std::size_t p = 0; p < ran.parameters.size(); ++p)
             EXPECT_EQ(replayed.parameters[p].data, ran.parameters[p].data) << ran.parameters[p].name;
+    }
+}
+
+/// Steps that are observed by turns, recorded and replayed: training goes on bit by bit as without, and what is told is
+/// what the CPU tells, without the loss scale.
+TEST_F(CudaTrainingGpu, ObservedStepsTellTheirGradients) {
+    const auto run = [](const Device& on, Stream s, Precision precision, bool observe) {
+        Network network(on, network_spec(model(precision, 0)));
+        network.initialise({.seed = 4}, s);
+        const TokenStreams streams(text(200), 3);
+        Trainer trainer(network, adam(), s);
+        std::pair<std::vector<double>, std::vector<GradientFlow>> told;
+        for (int i = 0; i < 12; ++i) {
+            network.observe_gradients(observe && i % 2 != 0);
+            told.first.push_back(trainer.step(streams).gradient_norm);
+            if (observe && i % 2 != 0) told.second.push_back(network.gradient_flow(s));
+        }
+        return told;
+    };
+    const DeviceStream stream(device());
+    const auto cpu = run(Device::cpu(1), {}, Precision::f64(), true);
+    for (const Precision precision : {Precision::f64(), Precision::f16()}) {
+        const auto gpu = run(device(), stream, precision, true);
+        EXPECT_EQ(gpu.first, run(device(), stream, precision, false).first) << precision.name();
+        const double tolerance = precision == Precision::f64() ? 1e-9 : 0.3;
+        ASSERT_EQ(gpu.second.size(), 6u);
+        for (std::size_t i = 0; i < gpu.second.size(); ++i) {
+            const GradientFlow &a = gpu.second[i], &b = cpu.second[i];
+            EXPECT_NEAR(a.norm(), gpu.first[2 * i + 1], 1e-6 * a.norm());
+            ASSERT_EQ(a.layers.size(), 2u);
+            EXPECT_EQ(a.layers[1].name, "rnn.l1");
+            for (std::size_t w = 0; w < b.weights.size(); ++w)
+                EXPECT_NEAR(a.weights[w].norm, b.weights[w].norm, tolerance * b.norm()) << b.weights[w].name;
+            for (std::size_t l = 0; l < 2; ++l)
+                for (std::size_t t = 0; t < b.layers[l].norms.size(); ++t)
+                    EXPECT_NEAR(a.layers[l].norms[t], b.layers[l].norms[t], tolerance * b.layers[l].norms[t]);
+        }
     }
 }
 

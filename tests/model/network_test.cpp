@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "model/gradient_check.hpp"
+#include "rondo/gradient_flow.hpp"
 #include "rondo/language_model.hpp"
 
 namespace rondo {
@@ -99,6 +100,82 @@ TEST(Network, LossesByTheirDefinition) {
                 EXPECT_NEAR(loss.value, sum * scale[static_cast<int>(reduction)], 1e-12 * sum);
             }
     }
+}
+
+TEST(Network, TellsItsGradientsWhereItIsObserved) {
+    Network network = make(word_model());
+    Feed feed = feed_of(6, 3, {6, 4, 0});
+    const auto backward = [&] {
+        network.forward(feed.inputs(), Mode::training, nullptr, kStream);
+        network.loss(Reduction::mean, 0, kStream);
+        network.backward(false, kStream);
+        return network.read_gradients(kStream);
+    };
+    const std::vector<HostTensor> expected = backward();
+    expect_refused([&] { network.gradient_flow(kStream); }, "observe_gradients", ErrorCode::state);
+    network.observe_gradients(true);
+    const std::vector<HostTensor> observed = backward();
+    const GradientFlow flow = network.gradient_flow(kStream);
+    ASSERT_EQ(flow.weights.size(), expected.size());
+    double squares = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_EQ(observed[i].data, expected[i].data) << expected[i].name;
+        double sum = 0;
+        for (std::int64_t k = 0; k < expected[i].shape.size(); ++k) sum += expected[i].at(k) * expected[i].at(k);
+        EXPECT_EQ(flow.weights[i].name, expected[i].name);
+        EXPECT_NEAR(flow.weights[i].norm, std::sqrt(sum), 1e-14);
+        squares += sum;
+    }
+    EXPECT_NEAR(flow.norm(), std::sqrt(squares), 1e-12);
+    ASSERT_EQ(flow.layers.size(), 2u);
+    EXPECT_EQ(flow.layers[0].name, "rnn.l0");
+    EXPECT_EQ(flow.layers[0].cell, "lstm");
+    EXPECT_EQ(flow.layers[1].gates[1].name, "z");
+    EXPECT_EQ(flow.layers[1].rows, (std::vector<std::int64_t>{2, 2, 2, 2, 1, 1}));
+    // Of the last layer at the last step: what comes by way of y alone.
+    const HostTensor dy = [&] {
+        backward();
+        return network.read_gradient("y", kStream);
+    }();
+    double last = 0;
+    for (std::int64_t k = 5 * 3 * 3; k < 6 * 3 * 3; ++k) last += dy.at(k) * dy.at(k);
+    EXPECT_NEAR(flow.layers[1].norms[5], std::sqrt(last), 1e-14);
+    EXPECT_EQ(flow.layers[1].through_time[5], 0);
+    EXPECT_GT(flow.layers[1].through_time[0], 0);
+    network.forward(feed.inputs(), Mode::inference, nullptr, kStream);
+    expect_refused([&] { network.gradient_flow(kStream); }, "backward", ErrorCode::state);
+}
+
+TEST(GradientFlow, IsDiagnosed) {
+    using Kind = GradientTrouble::Kind;
+    const auto layer = [](double decay, double through, double high, GateValue::Kind kind) {
+        LayerFlow flow;
+        flow.name = "rnn.l0";
+        for (int t = 0; t < 20; ++t) {
+            flow.rows.push_back(4);
+            flow.norms.push_back(std::pow(decay, 19 - t));
+            flow.through_time.push_back(flow.norms.back() * through);
+        }
+        flow.gates.push_back({"g", kind, std::vector<double>(20, 0.05), std::vector<double>(20, high)});
+        return flow;
+    };
+    const auto kinds = [](const LayerFlow& flow) {
+        std::vector<Kind> list;
+        for (const GradientTrouble& trouble : diagnose({{flow}, {}})) list.push_back(trouble.kind);
+        return list;
+    };
+    constexpr auto sigmoid = GateValue::Kind::sigmoid;
+    EXPECT_EQ(kinds(layer(1, 1, 0.8, sigmoid)), (std::vector<Kind>{}));
+    EXPECT_EQ(kinds(layer(0.5, 1, 0.8, sigmoid)), (std::vector<Kind>{Kind::vanishing}));
+    EXPECT_EQ(kinds(layer(1.6, 1, 0.8, sigmoid)), (std::vector<Kind>{Kind::exploding}));
+    EXPECT_EQ(kinds(layer(1, 0.01, 0.8, sigmoid)), (std::vector<Kind>{Kind::isolated}));
+    EXPECT_EQ(kinds(layer(1, 1, 0.9, sigmoid)), (std::vector<Kind>{Kind::saturated}));
+    EXPECT_EQ(kinds(layer(1, 1, 0.9, GateValue::Kind::relu)), (std::vector<Kind>{Kind::dead}));
+    EXPECT_EQ(kinds(layer(HUGE_VAL, 1, 0, sigmoid)), (std::vector<Kind>{Kind::exploding}));
+    LayerFlow reverse = layer(2, 1, 0, sigmoid);  // grows towards the first step, which runs last here
+    reverse.reverse = true;
+    EXPECT_EQ(kinds(reverse), (std::vector<Kind>{Kind::vanishing}));
+    EXPECT_EQ(diagnose({{reverse}, {}})[0].steps, 20);
 }
 
 TEST(Network, NothingToPredictIsALossOfZero) {

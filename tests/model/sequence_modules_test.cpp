@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "model/gradient_check.hpp"
+#include "rondo/gradient_flow.hpp"
 #include "rondo/sequence_model.hpp"
 
 namespace rondo {
@@ -343,6 +344,7 @@ TEST(SequenceModules, LoopOverAStackIsTheStack) {
                 std::copy(values.begin(), values.end(), p.as<double>().begin());
             }
             network.write_parameters(parameters, kStream);
+            network.observe_gradients(true);
             Feed feed = feed_of(8, true, lengths);
             std::vector<double>& result = results.emplace_back();
             const auto take = [&](const HostTensor& tensor) {
@@ -350,6 +352,11 @@ TEST(SequenceModules, LoopOverAStackIsTheStack) {
             };
             result.push_back(loss_of(network, feed, Reduction::mean));
             network.backward(false, kStream);
+            for (const LayerFlow& layer : network.gradient_flow(kStream).layers) {
+                result.insert(result.end(), layer.rows.begin(), layer.rows.end());
+                for (const auto* list : {&layer.norms, &layer.through_time, &layer.gates[0].low, &layer.gates[1].high})
+                    result.insert(result.end(), list->begin(), list->end());
+            }
             for (const HostTensor& g : network.read_gradients(kStream)) take(g);
             take(network.read_gradient("input", kStream));
             NetworkState state = network.make_state(3);

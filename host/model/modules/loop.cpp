@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/modules/loop_body.hpp"
+#include "rondo/gradient_flow.hpp"
 
 namespace rondo::model {
 namespace {
@@ -15,10 +16,12 @@ public:
           lengths_(body, request.inputs),
           steps_(request.inputs[0]->shape[0]),
           batch_(request.inputs[0]->shape[1]),
-          training_(request.mode == Mode::training) {
+          training_(request.mode == Mode::training),
+          name_(request.name) {
         const std::int64_t plans = training_ ? steps_ : 1;
         for (std::int64_t t = 0; t < plans; ++t)
-            plans_.push_back(plan_step(graph, body, request.mode, request.inputs, request.input_gradients));
+            plans_.push_back(
+                plan_step(graph, body, request.mode, request.observe, request.inputs, request.input_gradients));
         const NetworkPlan& one = *plans_[0];
         for (const std::string& name : body.outputs) out_values_.push_back(at(graph.value(name)));
         for (const LoopState& s : body.states) state_values_.push_back(at(graph.value(s.value)));
@@ -97,7 +100,35 @@ public:
             if (to[s]) call.backend.copy(to[s], state_after(call, s, step), bytes(s), call.stream);
     }
 
+    /// A stack in the body has told of one step each time.
+    void tell(Backend& backend, const std::byte*, double unscale, GradientFlow& to, Stream stream) const override {
+        GradientFlow all;
+        for (const auto& plan : plans_) {
+            GradientFlow one;
+            for (const PlannedNode& node : plan->nodes)
+                if (node.backward) node.module->tell(backend, plan->arena, unscale, one, stream);
+            if (all.layers.empty())
+                all = std::move(one);
+            else
+                for (std::size_t l = 0; l < all.layers.size(); ++l) append(all.layers[l], one.layers[l]);
+        }
+        for (LayerFlow& layer : all.layers) {
+            layer.name = name_ + "." + layer.name;
+            to.layers.push_back(std::move(layer));
+        }
+    }
+
 private:
+    static void append(LayerFlow& to, const LayerFlow& step) {
+        const auto add = [](auto& list, const auto& more) { list.insert(list.end(), more.begin(), more.end()); };
+        add(to.norms, step.norms);
+        add(to.through_time, step.through_time);
+        add(to.rows, step.rows);
+        for (std::size_t g = 0; g < to.gates.size(); ++g) {
+            add(to.gates[g].low, step.gates[g].low);
+            add(to.gates[g].high, step.gates[g].high);
+        }
+    }
     std::int64_t node_count() const { return static_cast<std::int64_t>(graph_.nodes.size()); }
     std::size_t first_state() const { return at(body_.steps + body_.whole); }
     std::size_t bytes(std::size_t s) const { return static_cast<std::size_t>(body_.states[s].bytes(batch_)); }
@@ -238,6 +269,7 @@ private:
     LoopLengths lengths_;
     std::int64_t steps_, batch_;
     bool training_;
+    std::string name_;
     std::vector<std::unique_ptr<NetworkPlan>> plans_;  ///< one a step; of inference one for all
     std::int64_t stride_ = 0;                          ///< of the steps' memory
     std::int64_t arena_ = kNoBuffer, step_lengths_ = kNoBuffer, random_ = kNoBuffer;
@@ -293,7 +325,7 @@ public:
         check_inputs(inputs);
         const std::int64_t steps = inputs[0]->shape[0], batch = inputs[0]->shape[1];
         const auto wanted = std::make_unique<bool[]>(inputs.size());
-        const auto plan = plan_step(graph_, body_, Mode::inference, inputs, {wanted.get(), inputs.size()});
+        const auto plan = plan_step(graph_, body_, Mode::inference, false, inputs, {wanted.get(), inputs.size()});
         const LoopLengths lengths(body_, inputs);
         std::vector<ValueInfo> outputs;
         for (const std::string& name : body_.outputs) {

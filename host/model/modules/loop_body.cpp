@@ -85,7 +85,7 @@ LoopLengths::LoopLengths(const LoopBody& body, std::span<const ValueInfo* const>
                                                                                  : inner);
 }
 
-std::unique_ptr<NetworkPlan> plan_step(const Graph& graph, const LoopBody& body, Mode mode,
+std::unique_ptr<NetworkPlan> plan_step(const Graph& graph, const LoopBody& body, Mode mode, bool observe,
                                        std::span<const ValueInfo* const> inputs, std::span<const bool> wanted) {
     const LoopLengths lengths(body, inputs);
     const Shape& first = inputs[0]->shape;
@@ -107,7 +107,7 @@ std::unique_ptr<NetworkPlan> plan_step(const Graph& graph, const LoopBody& body,
         extents.push_back({true, false, shape});
         inner.push_back({lengths.of_input[at(i)], gradient});
     }
-    return std::make_unique<NetworkPlan>(graph, body.network, mode, std::move(extents), std::move(inner));
+    return std::make_unique<NetworkPlan>(graph, body.network, mode, observe, std::move(extents), std::move(inner));
 }
 
 }  // namespace rondo::model

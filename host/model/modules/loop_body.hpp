@@ -46,7 +46,7 @@ struct LoopLengths {
 };
 
 /// The body planned for one step of what the node is given. wanted: gradients, one an input of the node.
-std::unique_ptr<NetworkPlan> plan_step(const Graph& graph, const LoopBody& body, Mode mode,
+std::unique_ptr<NetworkPlan> plan_step(const Graph& graph, const LoopBody& body, Mode mode, bool observe,
                                        std::span<const ValueInfo* const> inputs, std::span<const bool> wanted);
 
 }  // namespace rondo::model

@@ -3,6 +3,7 @@
 
 #include "model/device_buffer.hpp"
 #include "model/module.hpp"
+#include "rondo/gradient_flow.hpp"
 #include "scheduler/cell_info.hpp"
 #include "scheduler/program.hpp"
 
@@ -20,6 +21,7 @@ public:
     PlannedStack(StackCore& core, Plan plan, const PlanRequest& request, bool carries, Ledger& ledger)
         : core_(core),
           plan_(std::move(plan)),
+          name_(request.name),
           initial_(plan_.states.size()),
           final_(plan_.states.size()),
           dinitial_(plan_.states.size()),
@@ -31,6 +33,9 @@ public:
         reserve_ = ledger.book(kind, request.name + ".reserve", plan_.reserve_bytes);
         if (!request.outputs[0]) y_ = ledger.book(kind, request.name + ".y", y_info().bytes());
         ledger.need_workspace(plan_.workspace_bytes);
+        if (plan_.observation_count > 0)
+            observations_ = ledger.book(kind, request.name + ".observations",
+                                        plan_.observation_count * static_cast<std::int64_t>(sizeof(double)));
         for (std::size_t i = 0; carries && i < plan_.states.size(); ++i) {
             if (request.inputs[i + 1]) continue;
             // Kept apart from the caller's state, which may be overwritten with a later one before backward.
@@ -85,9 +90,20 @@ public:
         args.dstates = dinitial_;
         args.dparameters = call.blocks[0].gradient;
         args.accumulate = call.blocks[0].accumulate;
+        if (observations_ != kNoBuffer) args.observations = reinterpret_cast<double*>(call.arena + observations_);
         args.reserve = call.arena + reserve_;
         args.workspace = call.workspace;
         core_.rnn.backward(plan_, token_, args, call.stream);
+    }
+
+    void tell(Backend& backend, const std::byte* arena, double unscale, GradientFlow& to,
+              Stream stream) const override {
+        if (observations_ == kNoBuffer) return;
+        std::vector<double> array(static_cast<std::size_t>(plan_.observation_count));
+        backend.download(array.data(), arena + observations_, array.size() * sizeof(double), stream);
+        backend.synchronize(stream);
+        for (const ObservationInfo& info : plan_.observations)
+            to.layers.push_back(flow_of(info, array.data() + info.offset, unscale));
     }
 
     void keep(Call& call, std::int64_t step, std::span<void* const> to) override {
@@ -145,14 +161,41 @@ private:
             call.backend.zero(to, static_cast<std::size_t>(bytes(i)), call.stream);
     }
 
+    LayerFlow flow_of(const ObservationInfo& info, const double* rows, double unscale) const {
+        const bool reverse = plan_.program->layers[at(info.layer)].loops[at(info.direction)].reverse;
+        const double hidden = static_cast<double>(plan_.spec.layers[at(info.layer)].hidden);
+        LayerFlow flow;
+        flow.name = detail::concat(name_, ".l", info.layer, reverse ? "_reverse" : "");
+        flow.cell = plan_.spec.layers[at(info.layer)].cell;
+        flow.reverse = reverse;
+        for (std::size_t g = 0; g < info.gates.size(); ++g)
+            flow.gates.push_back({info.gates[g], info.kinds[g], {}, {}});
+        for (std::int64_t t = 0; t < plan_.extent.steps; ++t, rows += info.columns()) {
+            flow.norms.push_back(std::sqrt(rows[ObservationInfo::kWhole]) * unscale);
+            flow.through_time.push_back(std::sqrt(rows[ObservationInfo::kThroughTime]) * unscale);
+            flow.rows.push_back(static_cast<std::int64_t>(rows[ObservationInfo::kRows]));
+            const double elements = std::max(1.0, rows[ObservationInfo::kRows] * hidden);
+            for (std::size_t g = 0; g < info.gates.size(); ++g) {
+                flow.gates[g].low.push_back(rows[at(ObservationInfo::kFirstGate) + 2 * g] / elements);
+                flow.gates[g].high.push_back(rows[at(ObservationInfo::kFirstGate) + 2 * g + 1] / elements);
+            }
+        }
+        return flow;
+    }
+    template <class Index>
+    static std::size_t at(Index i) {
+        return static_cast<std::size_t>(i);
+    }
+
     StackCore& core_;
     Plan plan_;
+    std::string name_;
     std::vector<ConstView> initial_;
     std::vector<View> final_, dinitial_;
     std::vector<ConstView> dfinal_;
     std::vector<View> views_;
     std::vector<std::int64_t> kept_, begun_;
-    std::int64_t reserve_ = kNoBuffer, y_ = kNoBuffer;
+    std::int64_t reserve_ = kNoBuffer, y_ = kNoBuffer, observations_ = kNoBuffer;
     ForwardToken token_;
     bool carried_ = false;
 };
@@ -217,7 +260,8 @@ public:
 
     std::unique_ptr<PlannedModule> plan(const PlanRequest& request, Ledger& ledger) const override {
         const ValueInfo& x = *request.inputs[0];
-        const Extent extent{x.steps(), x.batch(), request.mode, x.lengths >= 0, request.input_gradients[0]};
+        Extent extent{x.steps(), x.batch(), request.mode, x.lengths >= 0, request.input_gradients[0]};
+        extent.observe = request.observe;
         return std::make_unique<PlannedStack>(*core_, core_->rnn.plan(extent), request, forward_only_, ledger);
     }
 
