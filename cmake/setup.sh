@@ -43,11 +43,11 @@ need_command cmake cmake
 need_command ninja-build ninja ninja-build
 need_command ccache ccache
 need_command git git
-need_command gnuplot-nox gnuplot
 need_header libcli11-dev CLI/CLI.hpp
 need_header nlohmann-json3-dev nlohmann/json.hpp
 need_header libfmt-dev fmt/core.h
 if [ "$purpose" = check ]; then
+    need_command gnuplot-nox gnuplot
     need_header libgtest-dev gtest/gtest.h
     need_header libbenchmark-dev benchmark/benchmark.h
     has_header sentencepiece_trainer.h || optional+=(libsentencepiece-dev)

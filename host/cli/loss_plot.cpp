@@ -1,63 +1,60 @@
-// The loss as a picture, drawn by gnuplot where it is installed.
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
+// The loss as a picture.
+#include <charconv>
+#include <fstream>
+#include <sstream>
 
+#include "cli/plot/svg.hpp"
+#include "cli/text_files.hpp"
 #include "cli/training_log.hpp"
 
 namespace rondo::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
-bool on_path(const char* program) {
-    const char* path = std::getenv("PATH");
-    if (!path) return false;
-    std::string folders(path);
-    folders += ':';
-    for (std::size_t begin = 0, end; (end = folders.find(':', begin)) != std::string::npos; begin = end + 1) {
-        std::error_code ignored;
-        const fs::path candidate = fs::path(folders.substr(begin, end - begin)) / program;
-        if (fs::is_regular_file(candidate, ignored)) return true;
+/// The cells of a CSV file's rows, without its head.
+std::vector<std::vector<std::string>> rows_of(const std::string& path) {
+    std::vector<std::vector<std::string>> rows;
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    while (std::getline(file, line)) {
+        std::vector<std::string>& row = rows.emplace_back();
+        std::istringstream cells(line);
+        for (std::string cell; std::getline(cells, cell, ',');) row.push_back(cell);
     }
-    return false;
+    return rows;
 }
 
-/// A gnuplot string in single quotes, where nothing but the quote is special.
-std::string quoted(const std::string& text) {
-    std::string out = "'";
-    for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
-    return out + "'";
+double number_in(const std::string& cell) {
+    double value = 0;
+    std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    return value;
 }
 
 }  // namespace
 
-Plot plot_log(const TrainingLog& log, const std::string& folder) {
-    if (!on_path("gnuplot")) return {"", "gnuplot is not installed"};
-    const std::string path = (fs::path(folder) / "loss.png").string(), temporary = path + ".tmp";
-    // Lines of evaluations.csv of one split each; the ternary leaves the others out.
-    const auto split = [&](const char* name) {
-        return quoted(log.evaluations_path()) + " using 1:(strcol(4) eq '" + name +
-               "' ? column(5) : NaN) with points pt 7 ps 0.9 title '" + name + "'";
-    };
-    std::string script = "set terminal png size 900,540\nset output " + quoted(temporary) +
-                         "\nset datafile separator ','\nset xlabel 'step'\nset ylabel '" +
-                         std::string(log.is_language() ? "loss (nats a token)" : "loss") + "'\nset grid\nplot " +
-                         quoted(log.path()) + " skip 1 using 1:5 with lines lw 2 title 'training'";
-    for (const char* name : {"validation", "test"}) script += ", " + split(name);
-    script += "\n";
-
-    std::FILE* gnuplot = ::popen("gnuplot >/dev/null 2>&1", "w");
-    if (!gnuplot) return {"", "gnuplot cannot be started"};
-    std::fputs(script.c_str(), gnuplot);
-    const int status = ::pclose(gnuplot);
-    std::error_code error;
-    if (status == 0 && fs::exists(temporary, error) && fs::file_size(temporary, error) > 0) {
-        fs::rename(temporary, path, error);
-        if (!error) return {path, ""};
+std::string plot_log(const TrainingLog& log, const std::string& folder) {
+    constexpr std::size_t kStep = 0, kLoss = 4, kSplit = 3;  // of both files
+    LineChart chart{"loss", {"step"}, {log.is_language() ? "loss (nats a token)" : "loss"}, {}, 900, 540};
+    Series training{"training", {}, {}, 0};
+    for (const auto& row : rows_of(log.path())) {
+        training.x.push_back(number_in(row.at(kStep)));
+        training.y.push_back(number_in(row.at(kLoss)));
     }
-    fs::remove(temporary, error);
-    return {"", "gnuplot failed"};
+    chart.series.push_back(std::move(training));
+    const auto evaluations = rows_of(log.evaluations_path());
+    int colour = 1;
+    for (const char* name : {"validation", "test"}) {
+        Series split{name, {}, {}, colour++, false, true};
+        for (const auto& row : evaluations) {
+            if (row.at(kSplit) != name) continue;
+            split.x.push_back(number_in(row.at(kStep)));
+            split.y.push_back(number_in(row.at(kLoss)));
+        }
+        if (!split.x.empty()) chart.series.push_back(std::move(split));
+    }
+    const std::string path = in_folder(folder, "loss.svg");
+    write_text_file(path, to_svg(chart));
+    return path;
 }
 
 }  // namespace rondo::cli

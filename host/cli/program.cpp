@@ -49,6 +49,7 @@ int run_program(int argc, char** argv) {
         add_predict(program);
         add_translate(program);
         add_data(program);
+        add_gradflow(program);
         add_info(program);
         program.parse(argc, argv);
         if (program.get_subcommands().empty()) return complain("a command is needed (see rondo --help)", kUserError);

@@ -17,6 +17,7 @@ void add_eval(CLI::App& program);
 void add_predict(CLI::App& program);
 void add_translate(CLI::App& program);
 void add_data(CLI::App& program);
+void add_gradflow(CLI::App& program);
 void add_info(CLI::App& program);
 
 }  // namespace rondo::cli

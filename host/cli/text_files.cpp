@@ -38,6 +38,16 @@ std::string read_text_file(const std::string& field, const std::string& path) {
     return text;
 }
 
+void write_text_file(const std::string& path, const std::string& text) {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << text << std::flush;
+    if (!file) throw Error(ErrorCode::io, "file = " + path + ": cannot be written");
+}
+
+std::string in_folder(const std::string& folder, const char* name) {
+    return (std::filesystem::path(folder) / name).string();
+}
+
 std::int64_t count_characters(std::string_view text) {
     return std::count_if(text.begin(), text.end(), [](char c) { return !continues_character(c); });
 }

@@ -11,6 +11,11 @@ namespace rondo::cli {
 /// The whole file. Throws Error naming `field` when it cannot be read or is empty.
 std::string read_text_file(const std::string& field, const std::string& path);
 
+/// Throws Error (io) when it cannot be written.
+void write_text_file(const std::string& path, const std::string& text);
+
+std::string in_folder(const std::string& folder, const char* name);
+
 /// UTF-8 characters of a text: bytes that do not continue one.
 std::int64_t count_characters(std::string_view text);
 

@@ -87,6 +87,7 @@ void validate(const TrainConfig& c) {
     require(c.max_length >= 1, "max_length", c.max_length, "must be at least 1");
     require(c.save_minutes >= 0, "save_minutes", c.save_minutes, "must be a number, or 0 for never");
     require(c.log_every >= 1, "log_every", c.log_every, "must be at least 1");
+    require(c.gradient_flow >= 0, "gradient_flow", c.gradient_flow, "must be a number of steps, or 0 for never");
     require(!c.out.empty(), "out", "\"\"", "must name a folder");
 }
 

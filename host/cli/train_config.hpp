@@ -62,7 +62,7 @@ struct TrainConfig {
     std::int64_t patience = 0, evaluate_every = 0, evaluation_batch = 0, evaluation_examples = 200;
     std::int64_t beam = 1, max_length = 100;
     double save_minutes = 10;
-    std::int64_t log_every = 10;
+    std::int64_t log_every = 10, gradient_flow = 100;
 
     // Where.
     std::string out = "rondo-run", device = "auto";
@@ -186,6 +186,8 @@ void visit_fields(Visit&& visit, Config& c) {
     visit("max_length", c.max_length, no, "seq2seq: most tokens of a translation");
     visit("save_minutes", c.save_minutes, no, "also save so often between evaluations; 0 for never");
     visit("log_every", c.log_every, no, "steps a row of log.csv is the mean of");
+    visit("gradient_flow", c.gradient_flow, no,
+          "steps after which gradients and gates are looked at, for warnings, CSV files and a page; 0 for never");
 
     visit("out", c.out, no, "folder for checkpoints, logs and plot; made where it is missing");
     visit("device", c.device, no, "auto, cpu or cuda");

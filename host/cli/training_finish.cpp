@@ -2,18 +2,11 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <filesystem>
 
+#include "cli/text_files.hpp"
 #include "cli/training_run.hpp"
 
 namespace rondo::cli {
-namespace {
-
-std::string in_folder(const std::string& folder, const char* name) {
-    return (std::filesystem::path(folder) / name).string();
-}
-
-}  // namespace
 
 std::optional<Score> TrainingRun::evaluate_split(Split split, TrainingLog& log, Display& display) {
     const auto begin = Clock::now();
@@ -60,7 +53,7 @@ void TrainingRun::save(const char* name) {
     saved_ = Clock::now();
 }
 
-void TrainingRun::finish(TrainingLog& log, Display& display) {
+void TrainingRun::finish(TrainingLog& log, const GradientWatch& watch, Display& display) {
     const std::int64_t step = trainer_.progress().step;
     const auto whole = [&] { return ending_ == Ending::limit || ending_ == Ending::patience; };
     if (step > first_step_) save(kLastName);  // first, for what follows takes time and may be interrupted
@@ -74,7 +67,8 @@ void TrainingRun::finish(TrainingLog& log, Display& display) {
         if (memory_.best_step >= 0) network_.write_parameters(load_run(best).state.tensors, stream_);
         evaluate_split(Split::test, log, display);
     }
-    const Plot plot = plot_log(log, config_.out);
+    const std::string plot = plot_log(log, config_.out);
+    const std::string gradients = watch.finish();
 
     constexpr const char* kWhy[] = {"", "reached its limit", "validation no longer improves", "interrupted", "gave up"};
     display.say(fmt::format("{}: {} steps, {} epochs in {}", kWhy[static_cast<int>(ending_)], step,
@@ -85,7 +79,8 @@ void TrainingRun::finish(TrainingLog& log, Display& display) {
                    task_->characters_per_target() > 0 ? "perplexity" : "loss",
                    task_->characters_per_target() > 0 ? std::exp(memory_.best_loss) : memory_.best_loss);
     fmt::print("log: {}\nevaluations: {}\n", log.path(), log.evaluations_path());
-    fmt::print("plot: {}\n", plot.path.empty() ? "none, " + plot.missing : plot.path);
+    fmt::print("plot: {}\n", plot);
+    if (!gradients.empty()) fmt::print("gradients: {}\n", gradients);
     if (ending_ == Ending::interrupted) fmt::print("go on with: rondo train --resume {}\n", config_.out);
 }
 

@@ -26,6 +26,8 @@ std::string kept_rows(const std::string& path, const std::string& head, std::int
     return kept;
 }
 
+}  // namespace
+
 std::ofstream open_log(const std::string& path, const std::string& head, std::int64_t step) {
     const std::string rows = kept_rows(path, head, step);
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -34,12 +36,10 @@ std::ofstream open_log(const std::string& path, const std::string& head, std::in
     return file;
 }
 
-void write_row(std::ofstream& file, const std::string& path, const std::string& row) {
-    file << row << std::flush;
+void write_rows(std::ofstream& file, const std::string& path, const std::string& rows) {
+    file << rows << std::flush;
     if (!file) throw Error(ErrorCode::io, "file = " + path + ": cannot be written");
 }
-
-}  // namespace
 
 void Interval::add(const StepMetrics& step) {
     ++steps;
@@ -62,10 +62,10 @@ void TrainingLog::add(const StepMetrics& last, const Interval& interval, double 
     const double loss = interval.loss();
     const std::string language =
         is_language() ? fmt::format("{:.4f},{:.5f},", std::exp(loss), loss * kBitsPerNat / characters_per_target_) : "";
-    write_row(log_, path_,
-              fmt::format("{},{},{:.3f},{},{:.6f},{}{:.6g},{:.4f},{},{:.6g}\n", last.step + 1, last.epoch, seconds,
-                          interval.tokens, loss, language, interval.norm(), interval.clip_rate(), interval.skipped,
-                          last.learning_rate));
+    write_rows(log_, path_,
+               fmt::format("{},{},{:.3f},{},{:.6f},{}{:.6g},{:.4f},{},{:.6g}\n", last.step + 1, last.epoch, seconds,
+                           interval.tokens, loss, language, interval.norm(), interval.clip_rate(), interval.skipped,
+                           last.learning_rate));
 }
 
 void TrainingLog::add(const EvaluationRow& row) {
@@ -76,7 +76,7 @@ void TrainingLog::add(const EvaluationRow& row) {
         line += fmt::format(",{:.6g}", figure.value);
     }
     const bool fresh = evaluations_.tellp() == 0;  // only now are the columns known
-    write_row(evaluations_, evaluations_path_, (fresh ? head + "\n" : "") + line + "\n");
+    write_rows(evaluations_, evaluations_path_, (fresh ? head + "\n" : "") + line + "\n");
 }
 
 }  // namespace rondo::cli

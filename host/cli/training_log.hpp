@@ -40,6 +40,11 @@ struct EvaluationRow {
     std::vector<Figure> figures;  ///< columns of their own, always the same ones
 };
 
+/// Opens a CSV file whose rows begin with a step, to append to: with those up to `step` if it is above 0, else anew. Throws
+/// Error (io) when it cannot be written, and so does write_rows.
+std::ofstream open_log(const std::string& path, const std::string& head, std::int64_t step);
+void write_rows(std::ofstream& file, const std::string& path, const std::string& rows);
+
 /// Appends rows; each is whole in the file when the call returns. Rows past `step`, of a run that was cut off after its
 /// last checkpoint, are taken out when a log is opened again. Throws Error (io) when it cannot be written.
 class TrainingLog {
@@ -61,10 +66,7 @@ private:
     std::ofstream log_, evaluations_;
 };
 
-/// Draws both logs as a picture with gnuplot. Returns its path, or says why there is none.
-struct Plot {
-    std::string path, missing;
-};
-Plot plot_log(const TrainingLog& log, const std::string& folder);
+/// Draws both logs as a picture, loss.svg. Returns its path.
+std::string plot_log(const TrainingLog& log, const std::string& folder);
 
 }  // namespace rondo::cli

@@ -35,7 +35,8 @@ bool TrainingRun::prepare_folder() {
     fs::create_directories(folder, error);
     if (error || !fs::is_directory(folder)) refuse("out", config_.out, "must be a folder, or one that can be made");
     if (!resumed_from_.empty() && fs::equivalent(folder, from, error)) return false;
-    for (const char* name : {kLastName, kBestName, kLogName, kEvaluationsName}) {
+    for (const char* name : {kLastName, kBestName, kLogName, kEvaluationsName, kGradientsName, kGatesName, kWeightsName,
+                             kGradientPageName}) {
         const fs::path old = folder / name;
         if (!fs::exists(old)) continue;
         require(config_.overwrite, "out", config_.out,
@@ -43,7 +44,7 @@ bool TrainingRun::prepare_folder() {
         fs::remove(old);
     }
     if (resumed_from_.empty()) return true;
-    for (const char* name : {kBestName, kLogName, kEvaluationsName})
+    for (const char* name : {kBestName, kLogName, kEvaluationsName, kGradientsName, kGatesName, kWeightsName})
         if (fs::exists(from / name)) fs::copy_file(from / name, folder / name);
     if (!fs::exists(folder / kBestName)) memory_.best_step = -1;
     return true;
@@ -53,15 +54,16 @@ void TrainingRun::run() {
     const bool anew = prepare_folder();
     start_ = saved_ = Clock::now();
     TrainingLog log(config_.out, first_step_, task_->characters_per_target());
+    GradientWatch watch(config_.out, config_.gradient_flow, first_step_);
     Display display;
     display.say(fmt::format("{} on {}: {} parameters, {}", resumed_from_.empty() ? "training" : "going on",
                             network_.device().description(), network_.trainable_count(), task_->summary()));
     ending_ = check_limits();
     if (ending_ == Ending::none) {
         if (anew) save(kLastName);  // what cannot be saved is known before the first step, not after the last
-        train(log, display);
+        train(log, watch, display);
     }
-    finish(log, display);
+    finish(log, watch, display);
     if (ending_ == Ending::gave_up) throw Error(ErrorCode::state, trouble_);
 }
 
@@ -76,7 +78,7 @@ void TrainingRun::warn_of_recordings(Display& display) {
                     Trainer::kRecordings));
 }
 
-void TrainingRun::train(TrainingLog& log, Display& display) {
+void TrainingRun::train(TrainingLog& log, GradientWatch& watch, Display& display) {
     Interval current, shown;
     const auto take = [&](const std::optional<StepMetrics>& step) {
         if (!step) return;
@@ -92,8 +94,14 @@ void TrainingRun::train(TrainingLog& log, Display& display) {
     while (ending_ == Ending::none) {
         bool due = false, save_now = false;
         try {
+            const bool looks = watch.due(trainer_.progress().step);
+            network_.observe_gradients(looks);
             take(task_->queue(trainer_));
             const Progress& at = trainer_.progress();
+            if (looks) {
+                take(trainer_.finish());
+                watch.look(at.step, network_.gradient_flow(stream_), display);
+            }
             due = config_.evaluate_every > 0 ? at.step % config_.evaluate_every == 0
                                              : at.step % task_->steps_an_epoch() == 0;
             save_now = due || (config_.save_minutes > 0 &&

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cli/display.hpp"
+#include "cli/gradient_watch.hpp"
 #include "cli/model_file.hpp"
 #include "cli/stop_signal.hpp"
 #include "cli/tasks/task.hpp"
@@ -25,7 +26,7 @@ private:
     enum class Ending { none, limit, patience, interrupted, gave_up };
 
     bool prepare_folder();
-    void train(TrainingLog& log, Display& display);
+    void train(TrainingLog& log, GradientWatch& watch, Display& display);
     void warn_of_recordings(Display& display);
     Ending check_limits() const;
     Standing standing() const;
@@ -36,7 +37,7 @@ private:
     /// counts: this evaluation was due, and patience may end with it.
     void validate_model(TrainingLog& log, Display& display, bool counts);
     void save(const char* name);
-    void finish(TrainingLog& log, Display& display);
+    void finish(TrainingLog& log, const GradientWatch& watch, Display& display);
 
     TrainConfig config_;
     std::string resumed_from_;  ///< folder of the checkpoint; empty for a new run

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -362,24 +363,81 @@ TEST_F(Train, AnOldRunIsNotOverwrittenUnasked) {
     EXPECT_EQ(load_checkpoint(folder.file("run/last.safetensors")).metadata.at("progress.step"), "3");
 }
 
-TEST_F(Train, ThePlotIsDrawnOrItsAbsenceTold) {
-    const Finished finished = train("run", {"--steps", "20"});
+/// The steps of a log's rows, each once.
+std::vector<std::string> steps_of(const std::string& csv) {
+    std::vector<std::string> steps;
+    for (const auto& row : rows_of(csv))
+        if (steps.empty() || steps.back() != row[0]) steps.push_back(row[0]);
+    return steps;
+}
+
+TEST_F(Train, LooksAtGradientsWithoutChangingABit) {
+    ASSERT_EQ(train("seen", {"--steps", "20", "--gradient-flow", "8"}).exit_code, 0);
+    ASSERT_EQ(train("blind", {"--steps", "20", "--gradient-flow", "0"}).exit_code, 0);
+    expect_equal("seen/last.safetensors", "blind/last.safetensors");
+    EXPECT_FALSE(fs::exists(folder.file("blind/gradients.csv")));
+    const std::string page = read_text(folder.file("seen/gradients.html"));
+    EXPECT_NE(page.find("rnn.weight_hh_l0"), std::string::npos);
+    EXPECT_NE(page.find("As training went"), std::string::npos);
+    using Steps = std::vector<std::string>;
+    EXPECT_EQ(steps_of(folder.file("seen/gradients.csv")), (Steps{"step", "1", "9", "17"}));
+    // Going on, at the same steps.
+    ASSERT_EQ(run_rondo({"train", "--resume", folder.file("seen"), "--steps", "30"}).exit_code, 0);
+    for (const char* name : {"seen/gradients.csv", "seen/gates.csv", "seen/weight_gradients.csv"})
+        EXPECT_EQ(steps_of(folder.file(name)), (Steps{"step", "1", "9", "17", "25"})) << name;
+}
+
+TEST_F(Train, WarnsInWordsAndSaysWhatHelps) {
+    const Finished saturated = train("run", {"--steps", "12", "--gradient-flow", "4", "--cell", "rnn_tanh", "--init",
+                                             "uniform", "--init-range", "6", "--lr", "0.0001"});
+    ASSERT_EQ(saturated.exit_code, 0);
+    const std::string said = "warning: gate a of rnn.l0 is saturated";
+    const std::size_t at = saturated.err.find(said);
+    ASSERT_NE(at, std::string::npos) << saturated.err;
+    EXPECT_NE(saturated.err.find("Usually helps: a lower --lr", at), std::string::npos);
+    EXPECT_EQ(saturated.err.find(said, at + 1), std::string::npos) << "told once";
+
+    const Finished looked = run_rondo({"gradflow", "--checkpoint", folder.file("run"), "--text", folder.file("text"),
+                                       "--batches", "2", "--out", folder.file("look"), "--threads", "1"});
+    ASSERT_EQ(looked.exit_code, 0) << looked.err;
+    EXPECT_NE(looked.out.find(said), std::string::npos) << looked.out;
+    EXPECT_NE(read_text(folder.file("look/gradients.html")).find("is saturated"), std::string::npos);
+    const auto gates = rows_of(folder.file("look/gates.csv"));
+    EXPECT_EQ(gates[1][3], "mean");
+    EXPECT_GT(std::stod(gates[1][4]) + std::stod(gates[1][5]), 0.9);
+    expect_refused(run_rondo({"gradflow", "--out", folder.file("none")}), "checkpoint");
+}
+
+TEST_F(Train, ComparesCellsByTheirGradients) {
+    const Finished compared =
+        run_rondo({"gradflow", "--compare", "--hidden", "16", "--batch", "4", "--steps", "10", "--steps", "60", "--out",
+                   folder.file("cells"), "--device", "cpu", "--threads", "1"});
+    ASSERT_EQ(compared.exit_code, 0) << compared.err;
+    // What the first of 60 steps gets of the last one's gradient.
+    std::map<std::string, double> first;
+    for (const auto& row : rows_of(folder.file("cells/ways.csv")))
+        if (row[0] == "60" && row[2] == "none" && row[3] == "0") first[row[1]] = std::stod(row[5]);
+    EXPECT_LT(first.at("vanilla"), 1e-8);
+    EXPECT_GT(first.at("vanilla with large weights"), 1e2);
+    EXPECT_GT(first.at("LSTM with long memory"), 1e-4);
+    EXPECT_GT(first.at("GRU with long memory"), 1e-2);
+    // Cut at every step: a cell with a memory loses most of its gradient, whole windows lose nothing.
+    std::map<std::string, double> bias;
+    for (const auto& row : rows_of(folder.file("cells/truncation.csv")))
+        if (row[0] == "LSTM with long memory") bias[row[1]] = std::stod(row[2]);
+    EXPECT_GT(bias.at("1"), 0.2);
+    EXPECT_LT(bias.at("50"), bias.at("5"));
+    EXPECT_NE(read_text(folder.file("cells/comparison.html")).find("</svg>"), std::string::npos);
+}
+
+TEST_F(Train, TheLossIsDrawn) {
+    const Finished finished = train("run", {"--steps", "20", "--evaluate-every", "10", "--validation-fraction", "0.2"});
     ASSERT_EQ(finished.exit_code, 0);
-    const bool drawn = fs::exists(folder.file("run/loss.png"));
-    EXPECT_NE(finished.out.find(drawn ? "plot: " + folder.file("run/loss.png") : "plot: none, gnuplot"),
-              std::string::npos)
-        << finished.out;
-    if (drawn) {
-        EXPECT_EQ(read_text(folder.file("run/loss.png")).substr(1, 3), "PNG");
-    }
-    // Without gnuplot on the path.
-    const char* path = std::getenv("PATH");
-    const std::string saved = path ? path : "";
-    ::setenv("PATH", folder.path().c_str(), 1);
-    const Finished without = train("other", {"--steps", "2"});
-    ::setenv("PATH", saved.c_str(), 1);
-    EXPECT_EQ(without.exit_code, 0);
-    EXPECT_NE(without.out.find("plot: none, gnuplot is not installed"), std::string::npos) << without.out;
+    const std::string path = folder.file("run/loss.svg"), picture = read_text(path);
+    EXPECT_NE(finished.out.find("plot: " + path), std::string::npos) << finished.out;
+    EXPECT_NE(picture.find(">training<"), std::string::npos);
+    EXPECT_NE(picture.find(">validation<"), std::string::npos);
+    EXPECT_EQ(picture.find("nan"), std::string::npos);
 }
 
 }  // namespace

@@ -30,6 +30,14 @@ std::unique_ptr<Task> make_task(const TrainConfig& config, const SavedRun* resum
 
 std::unique_ptr<Task> restore_task(const SavedRun& run) { return make(run.config, false, &run.state.metadata); }
 
+std::unique_ptr<Task> restore_task(const SavedRun& run, const std::string& data) {
+    TrainConfig config = run.config;
+    config.train = data;
+    config.validation = config.test = config.train_target = config.validation_target = config.test_target = "";
+    config.validation_fraction = config.test_fraction = 0;
+    return make(config, true, &run.state.metadata);
+}
+
 std::vector<std::string> Task::predict(const std::vector<std::string>&, Network&, Stream) {
     throw Error(ErrorCode::unsupported, "predict: a language model goes on with a text: use rondo generate");
 }

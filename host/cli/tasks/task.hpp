@@ -61,6 +61,8 @@ public:
 std::unique_ptr<Task> make_task(const TrainConfig& config, const SavedRun* resumed);
 /// The task of a trained model, without data.
 std::unique_ptr<Task> restore_task(const SavedRun& run);
+/// The same with a file of its own to train on, and with nothing to validate on.
+std::unique_ptr<Task> restore_task(const SavedRun& run, const std::string& data);
 
 // One a kind. data: read the files of the configuration. saved: the metadata of a model file, or null.
 std::unique_ptr<Task> make_language_task(const TrainConfig& config, bool data, const Metadata* saved);
