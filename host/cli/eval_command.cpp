@@ -22,6 +22,8 @@ void evaluate_text(const EvalOptions& options) {
     require(options.batch >= 0, "batch", options.batch, "must be a number, or 0 to choose one");
     require(options.window >= 0, "window", options.window, "must be a number of steps, or 0 for that of training");
     SavedRun run = load_run(options.checkpoint);
+    require(options.window == 0 || run.config.task == "lm", "window", options.window, "is for task lm");
+    require(options.batch == 0 || run.config.task != "forecast", "batch", options.batch, "is for other tasks");
     run.config.evaluation_batch = options.batch;
     if (options.window > 0) run.config.window = options.window;
     const std::unique_ptr<Task> task = restore_task(run);
@@ -48,7 +50,7 @@ void add_eval(CLI::App& program) {
         "lm: streams the text is cut into; 1 reads it as one, 0 takes one for every 1000 tokens, at most 32. Others: "
         "examples at a time; 0 as in training");
     command->add_option("--window", options->window,
-                        "steps at a time; changes speed and memory only; 0: as in training");
+                        "lm: steps at a time; changes speed and memory only; 0: as in training");
     command->add_option("--device", options->device, "auto, cpu or cuda");
     command->add_option("--threads", options->threads, "of the cpu; 0 for one a core");
     command->callback([options] { evaluate_text(*options); });

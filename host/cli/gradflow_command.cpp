@@ -10,7 +10,7 @@
 #include "cli/gradient_compare.hpp"
 #include "cli/gradient_report.hpp"
 #include "cli/gradient_words.hpp"
-#include "cli/language_config.hpp"
+#include "cli/model_config.hpp"
 #include "cli/model_file.hpp"
 #include "cli/program.hpp"
 #include "cli/stack_words.hpp"

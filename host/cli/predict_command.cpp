@@ -55,6 +55,8 @@ AttentionMap attention_of(const PairModel& model, Translator& translator, const 
 
 void translate(const PredictOptions& options) {
     require(options.batch >= 1, "batch", options.batch, "must be at least 1");
+    require(options.length_penalty == 0 || options.width > 1, "length_penalty", options.length_penalty,
+            "is for a beam of more than 1");
     require(options.best >= 1 && options.best <= options.width, "best", options.best, "must be in [1, beam]");
     const SavedRun run = load_run(options.checkpoint);
     require(run.config.task == "seq2seq", "checkpoint", run.config.task, "must be of seq2seq");

@@ -16,6 +16,23 @@ struct TrainOptions {
     std::map<std::string, std::string> flags;  ///< as they were given, by the names of fields
 };
 
+/// Refuses what was said and would not be heard. A file may be made for other flags, or its fields be overruled by them.
+void check_heard(const TrainConfig& config, const TrainConfig& file, const nlohmann::json& fields,
+                 const std::map<std::string, std::string>& flags) {
+    const auto refuse_it = [&](const TrainConfig& said, const std::string& name) {
+        const nlohmann::ordered_json value = to_json(said).at(name);
+        refuse(name,
+               value.is_string()         ? value.get<std::string>()
+               : value.is_number_float() ? detail::concat(value.get<double>())
+                                         : value.dump(),
+               detail::concat("is for ", where_read(config, name)));
+    };
+    for (const auto& [name, text] : flags)
+        if (where_read(config, name)) refuse_it(config, name);
+    for (const auto& [name, value] : fields.items())
+        if (where_read(file, name) && where_read(config, name)) refuse_it(file, name);
+}
+
 void run(const TrainOptions& options) {
     TrainConfig config;
     std::optional<SavedRun> resumed;
@@ -24,10 +41,13 @@ void run(const TrainOptions& options) {
         config = resumed->config;
         config.out = resumed->folder;  // wherever the run lies now
     }
-    if (!options.config.empty())
-        apply_json(config, parse_json(read_text_file("config", options.config), options.config));
+    nlohmann::json fields = nlohmann::json::object();
+    if (!options.config.empty()) fields = parse_json(read_text_file("config", options.config), options.config);
+    apply_json(config, fields);
+    const TrainConfig file = config;
     for (const auto& [name, text] : options.flags) apply_flag(config, name, text);
     validate(config);
+    check_heard(config, file, fields, options.flags);
     if (resumed) check_resumable(resumed->config, config);
     TrainingRun(config, std::move(resumed)).run();
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace rondo::cli {
 
@@ -201,6 +202,9 @@ void apply_json(TrainConfig& config, const nlohmann::json& object);
 void apply_flag(TrainConfig& config, const std::string& name, const std::string& text);
 
 nlohmann::ordered_json to_json(const TrainConfig& config);
+
+/// Where a field is read, in words, if this configuration is not of that kind; null where it is read.
+const char* where_read(const TrainConfig& config, std::string_view name);
 
 /// Throws Error naming the first field that differs and must not.
 void check_resumable(const TrainConfig& before, const TrainConfig& now);

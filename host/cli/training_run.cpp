@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "cli/language_config.hpp"
+#include "cli/model_config.hpp"
 #include "cli/stack_words.hpp"
 
 namespace rondo::cli {

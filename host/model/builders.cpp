@@ -10,21 +10,42 @@ void Chain::add(const std::string& node, ModuleSpec module, std::vector<std::str
     network_->nodes.push_back({name(node), std::move(module), std::move(others), {value_}});
 }
 
-void Chain::drop(const std::string& node, double rate) {
-    if (rate > 0) add(node, DropoutSpec{rate});
+void Chain::drop(const std::string& node, double rate, bool per_sequence) {
+    if (rate > 0) add(node, DropoutSpec{rate, per_sequence});
+}
+
+std::vector<LayerSpec> layers_of(const EncoderSpec& spec) {
+    if (!spec.stack.empty()) return spec.stack;
+    LayerSpec layer;
+    layer.cell = spec.cell;
+    layer.hidden = spec.hidden;
+    layer.options = spec.options;
+    layer.projection = spec.projection;
+    layer.dropout = spec.dropout;
+    layer.direction = spec.bidirectional ? Direction::bidirectional : Direction::forward;
+    return std::vector<LayerSpec>(static_cast<std::size_t>(spec.layers), layer);
+}
+
+int states_of(const LayerSpec& layer) { return cell_info(layer.cell, layer.options).states; }
+
+std::int64_t word_width(const EncoderSpec& spec) {
+    return spec.embedding > 0 ? spec.embedding : layers_of(spec).front().hidden;
 }
 
 void check(const EncoderSpec& spec) {
     require(spec.classes >= 0, "classes", spec.classes, "must be a number of ids, or 0 for an input of numbers");
     require(spec.classes > 0 || spec.features >= 1, "features", spec.features, "must be at least 1");
     require(spec.embedding >= 0, "embedding", spec.embedding, "must be a width, or 0 for hidden");
-    require(spec.hidden >= 1, "hidden", spec.hidden, "must be at least 1");
-    require(spec.layers >= 1, "layers", spec.layers, "must be at least 1");
+    if (spec.stack.empty()) {
+        require(spec.hidden >= 1, "hidden", spec.hidden, "must be at least 1");
+        require(spec.layers >= 1, "layers", spec.layers, "must be at least 1");
+    }
     require(spec.dropout >= 0 && spec.dropout < 1, "dropout", spec.dropout, "must be in [0, 1)");
     if (spec.kind == EncoderSpec::Kind::rnn) {
         require(!spec.causal, "causal", "true", "is the transformer's; a stack that is not bidirectional is");
         return;
     }
+    require(spec.stack.empty(), "stack", spec.stack.size(), "layers are the recurrent model's");
     require(spec.heads >= 1 && spec.hidden % spec.heads == 0, "heads", spec.heads,
             detail::concat("must divide hidden = ", spec.hidden));
     require(spec.feed_forward >= 0, "feed_forward", spec.feed_forward, "must be a width, or 0 for 4 times hidden");
@@ -38,22 +59,13 @@ void add_embedding(Chain& chain, const EncoderSpec& spec, std::int64_t width) {
 
 void add_stack(Chain& chain, const EncoderSpec& spec, std::int64_t width, std::vector<std::string> initial,
                std::vector<std::string>* states) {
-    LayerSpec layer;
-    layer.cell = spec.cell;
-    layer.hidden = spec.hidden;
-    layer.options = spec.options;
-    layer.projection = spec.projection;
-    layer.dropout = spec.dropout;
-    layer.direction = spec.bidirectional ? Direction::bidirectional : Direction::forward;
-    const StackSpec stack{width, std::vector<LayerSpec>(static_cast<std::size_t>(spec.layers), layer), spec.precision,
-                          spec.recurrent_clip};
-    chain.add("rnn", stack, std::move(initial));
+    const std::vector<LayerSpec> layers = layers_of(spec);
+    chain.add("rnn", StackSpec{width, layers, spec.precision, spec.recurrent_clip}, std::move(initial));
     if (!states) return;
     std::vector<std::string>& outputs = chain.network().nodes.back().outputs;
-    const int carried = cell_info(spec.cell, spec.options).states;
-    for (std::int64_t l = 0; l < spec.layers; ++l)
-        for (int d = 0; d < layer.directions(); ++d)
-            for (int s = 0; s < carried; ++s) {
+    for (std::size_t l = 0; l < layers.size(); ++l)
+        for (int d = 0; d < layers[l].directions(); ++d)
+            for (int s = 0; s < states_of(layers[l]); ++s) {
                 outputs.push_back(chain.name(detail::concat("final_", l, "_", d, "_", s)));
                 states->push_back(outputs.back());
             }

@@ -20,12 +20,19 @@ public:
 
     /// Goes on from what the module makes of the value and `others`.
     void add(const std::string& node, ModuleSpec module, std::vector<std::string> others = {});
-    void drop(const std::string& node, double rate);
+    void drop(const std::string& node, double rate, bool per_sequence = false);
 
 private:
     NetworkSpec* network_;
     std::string prefix_, value_;
 };
+
+/// The recurrent layers, whichever way they are described.
+std::vector<LayerSpec> layers_of(const EncoderSpec& spec);
+/// How many states a direction of it carries; the first is h.
+int states_of(const LayerSpec& layer);
+/// Width of the vectors that ids become on their way into the recurrent layers.
+std::int64_t word_width(const EncoderSpec& spec);
 
 /// Ids to vectors of `width`, or the numbers as they are.
 void add_embedding(Chain& chain, const EncoderSpec& spec, std::int64_t width);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "model/builders.hpp"
-#include "scheduler/cell_info.hpp"
 
 namespace rondo {
 namespace model {
@@ -13,32 +12,37 @@ EncoderSpec decoder_of(const Seq2SeqSpec& spec) {
     EncoderSpec d = spec.encoder;
     d.classes = spec.target_classes + 2;
     d.bidirectional = false;
+    for (LayerSpec& layer : d.stack) layer.direction = Direction::forward;
     if (spec.decoder_hidden > 0) d.hidden = spec.decoder_hidden;
     if (spec.decoder_layers > 0) d.layers = spec.decoder_layers;
     return d;
 }
 
+/// Whether the decoder's layers are the encoder's, so that the one's states are the other's.
 bool same_states(const EncoderSpec& encoder, const EncoderSpec& decoder) {
-    return !encoder.bidirectional && encoder.hidden == decoder.hidden && encoder.layers == decoder.layers;
+    return layers_of(encoder) == layers_of(decoder);
 }
 
 /// tanh(W·[all final h] + b) for each layer of the decoder; its other states are zero.
 std::vector<std::string> add_bridge(NetworkSpec& network, const EncoderSpec& encoder, const EncoderSpec& decoder,
                                     const std::vector<std::string>& final_states) {
-    const auto states = static_cast<std::size_t>(cell_info(encoder.cell, encoder.options).states);
-    const auto h_width = [](const EncoderSpec& e) { return e.projection > 0 ? e.projection : e.hidden; };
     Chain chain(network, "bridge_", final_states[0]);
-    std::int64_t width = h_width(encoder);
-    for (std::size_t i = states; i < final_states.size(); i += states) {
-        chain.add(detail::concat("join", i / states), ConcatSpec{}, {final_states[i]});
-        width += h_width(encoder);
-    }
-    std::vector<std::string> initial(static_cast<std::size_t>(decoder.layers) * states);
-    for (std::int64_t l = 0; l < decoder.layers; ++l) {
-        Chain layer = chain.branch();
-        layer.add(detail::concat("linear", l), LinearSpec{width, h_width(decoder)});
-        layer.add(detail::concat("tanh", l), ActivationSpec{ActivationSpec::Kind::tanh});
-        initial[static_cast<std::size_t>(l) * states] = layer.value();
+    std::int64_t width = 0;
+    std::size_t next = 0, joined = 0;
+    for (const LayerSpec& layer : layers_of(encoder))
+        for (int d = 0; d < layer.directions(); ++d) {
+            if (width > 0) chain.add(detail::concat("join", ++joined), ConcatSpec{}, {final_states[next]});
+            width += layer.width();
+            next += static_cast<std::size_t>(states_of(layer));
+        }
+    std::vector<std::string> initial;
+    const std::vector<LayerSpec> layers = layers_of(decoder);
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+        Chain h = chain.branch();
+        h.add(detail::concat("linear", l), LinearSpec{width, layers[l].width()});
+        h.add(detail::concat("tanh", l), ActivationSpec{ActivationSpec::Kind::tanh});
+        initial.push_back(h.value());
+        initial.resize(initial.size() + static_cast<std::size_t>(states_of(layers[l])) - 1);
     }
     return initial;
 }
@@ -59,9 +63,9 @@ Source add_source(NetworkSpec& network, const Seq2SeqSpec& spec) {
 std::vector<std::string> loop_initial(const Seq2SeqSpec& spec, const EncoderSpec& decoder, const Source& source) {
     std::vector<std::string> initial = source.initial;
     if (initial.empty()) return initial;
-    const std::size_t states = initial.size(), of_layer = states / static_cast<std::size_t>(decoder.layers);
+    const std::size_t top = initial.size() - static_cast<std::size_t>(states_of(layers_of(decoder).back()));
     if (spec.attention != Seq2SeqSpec::Attention::none && spec.decoder != Seq2SeqSpec::Decoder::luong)
-        initial.push_back(spec.decoder == Seq2SeqSpec::Decoder::bahdanau ? initial[states - of_layer] : "");
+        initial.push_back(spec.decoder == Seq2SeqSpec::Decoder::bahdanau ? initial[top] : "");
     if (spec.own_words != Seq2SeqSpec::OwnWords::never) initial.push_back("");
     return initial;
 }
@@ -102,7 +106,7 @@ void add_combination(Chain& chain, const std::string& context, std::int64_t widt
 }
 
 void add_output(Chain& chain, const Seq2SeqSpec& spec, const EncoderSpec& decoder) {
-    chain.drop("dropout", spec.dropout);
+    chain.drop("dropout", spec.dropout, spec.dropout_per_sequence);
     chain.network().nodes.push_back(
         {"linear", LinearSpec{decoder.output(), decoder.classes}, {chain.value()}, {"logits"}});
 }
@@ -114,8 +118,7 @@ void add_steps(NetworkSpec& network, const Seq2SeqSpec& spec, const EncoderSpec&
     using Decoder = Seq2SeqSpec::Decoder;
     const bool attends = spec.attention != Attention::none, own = spec.own_words != Seq2SeqSpec::OwnWords::never;
     const DType dtype = network.precision.storage;
-    const std::int64_t word = decoder.embedding > 0 ? decoder.embedding : decoder.hidden, width = decoder.output(),
-                       memory_width = spec.encoder.output();
+    const std::int64_t word = word_width(decoder), width = decoder.output(), memory_width = spec.encoder.output();
     Chain outer(network, "decoder_", "target");
     Node node{"decoder", LoopSpec{}, {}, {}};
     LoopSpec loop;
@@ -192,7 +195,7 @@ void add_target(NetworkSpec& network, const Seq2SeqSpec& spec, const Source& sou
     }
     Chain chain(network, "decoder_", "target");
     if (decoder.kind == EncoderSpec::Kind::rnn) {
-        const std::int64_t word = decoder.embedding > 0 ? decoder.embedding : decoder.hidden, width = decoder.output();
+        const std::int64_t word = word_width(decoder), width = decoder.output();
         add_embedding(chain, decoder, word);
         add_stack(chain, decoder, word, source.initial);
         if (spec.attention != Seq2SeqSpec::Attention::none) {
@@ -218,6 +221,9 @@ void check_spec(const Seq2SeqSpec& spec) {
     require(spec.target_classes >= 1, "target_classes", spec.target_classes, "must be at least 1");
     require(spec.decoder_hidden >= 0, "decoder_hidden", spec.decoder_hidden, "must be a width, or 0");
     require(spec.decoder_layers >= 0, "decoder_layers", spec.decoder_layers, "must be a number, or 0");
+    require(spec.encoder.stack.empty() || (spec.decoder_hidden == 0 && spec.decoder_layers == 0), "decoder_hidden",
+            spec.decoder_hidden,
+            "and decoder_layers must be 0 where the encoder has a stack, which is the decoder's too");
     require(spec.encoder.kind == EncoderSpec::Kind::rnn || spec.decoder_hidden == 0 ||
                 spec.decoder_hidden == spec.encoder.hidden,
             "decoder_hidden", spec.decoder_hidden, "must be 0 in a transformer");

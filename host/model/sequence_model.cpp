@@ -8,7 +8,7 @@ using model::Chain;
 
 std::int64_t EncoderSpec::output() const {
     if (kind == Kind::transformer) return hidden;
-    return (projection > 0 ? projection : hidden) * (bidirectional ? 2 : 1);
+    return model::layers_of(*this).back().output();
 }
 
 std::string add_encoder(NetworkSpec& network, const EncoderSpec& spec, const std::string& prefix,
@@ -16,7 +16,7 @@ std::string add_encoder(NetworkSpec& network, const EncoderSpec& spec, const std
     model::check(spec);
     Chain chain(network, prefix, input);
     if (spec.kind == EncoderSpec::Kind::rnn) {
-        const std::int64_t width = spec.embedding > 0 ? spec.embedding : spec.hidden;
+        const std::int64_t width = model::word_width(spec);
         model::add_embedding(chain, spec, width);
         model::add_stack(chain, spec, spec.classes > 0 ? width : spec.features, {}, states);
         return chain.value();
@@ -46,7 +46,7 @@ NetworkSpec network_spec(const SequenceModelSpec& spec) {
                       {"targets", numbers ? encoder.precision.storage : DType::i32, numbers ? spec.outputs : 0}};
     Chain chain(network, "", add_encoder(network, encoder, "", "x"));
     if (spec.head == Head::label || numbers) chain.add("pool", PoolSpec{spec.pool});
-    chain.drop("dropout", spec.dropout);
+    chain.drop("dropout", spec.dropout, spec.dropout_per_sequence);
     require(spec.samples == 0 || spec.head == Head::next_token, "samples", spec.samples,
             "must be 0 where it is not the next token that is asked for");
     if (spec.samples == 0)

@@ -27,12 +27,13 @@ struct Seq2SeqSpec {
     enum class OwnWords { never, drawn, likeliest };
     EncoderSpec encoder;
     std::int64_t target_classes = 0;
-    std::int64_t decoder_hidden = 0;           ///< recurrent: 0 for that of the encoder
-    std::int64_t decoder_layers = 0;           ///< 0 for as many as the encoder's
+    std::int64_t decoder_hidden = 0;           ///< recurrent: 0 for that of the encoder, as where it has a stack
+    std::int64_t decoder_layers = 0;           ///< 0 for as many as the encoder's, likewise
     Attention attention = Attention::general;  ///< recurrent; a transformer's is its own
     Decoder decoder = Decoder::luong;
     OwnWords own_words = OwnWords::never;
-    double dropout = 0;  ///< before the output layer
+    double dropout = 0;                 ///< before the output layer
+    bool dropout_per_sequence = false;  ///< one mask for all steps
 
     /// Whether the decoder goes step by step.
     bool stepwise() const {

@@ -25,6 +25,8 @@ struct EncoderSpec {
     bool bidirectional = false;
     std::int64_t projection = 0;
     RecurrentClip recurrent_clip{};
+    /// Not empty: these layers, whatever they are, instead of `layers` alike of `cell` to `projection` with `dropout`.
+    std::vector<LayerSpec> stack{};
 
     // Transformer (Vaswani et al. 2017, layers normalised before each block: Xiong et al. 2020). The last layer's output
     // is normalised once more.
@@ -58,6 +60,7 @@ struct SequenceModelSpec {
     std::int64_t outputs = 0;
     PoolSpec::Kind pool = PoolSpec::Kind::last;  ///< label, numbers: of the encoder's output
     double dropout = 0;                          ///< before the output layer
+    bool dropout_per_sequence = false;           ///< one mask for all steps
     bool tied = false;                           ///< next_token: linear.weight is embedding.weight
     /// next_token, not 0: linear and its loss are a SampledSoftmaxSpec, and there is no output.
     std::int64_t samples = 0;

@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <set>
 #include <sstream>
+#include <tuple>
 
 #include "cli/attention_map.hpp"
+#include "cli/model_config.hpp"
 #include "cli/program_runner.hpp"
 #include "cli/tokenizer.hpp"
 #include "rondo/safetensors.hpp"
@@ -533,7 +535,8 @@ TEST_F(Tasks, RecipesRun) {
                                 : parallel                                       ? folder.file("source")
                                                                                  : folder.file("pairs");
         for (const char* field : {"train", "validation", "test"}) data(field, set);
-        if (set != forecast) args.insert(args.end(), {"--evaluation-examples", "2", "--max-length", "3"});
+        if (text.find("\"seq2seq\"") != std::string::npos)
+            args.insert(args.end(), {"--evaluation-examples", "2", "--max-length", "3"});
         for (const char* field : {"train_target", "validation_target", "test_target"})
             data(field, folder.file("target"));
         const Finished done = run_rondo(args);
@@ -541,6 +544,66 @@ TEST_F(Tasks, RecipesRun) {
         ++recipes;
     }
     EXPECT_GE(recipes, 14);
+}
+
+/// Noise inside the recurrence changes what training makes of the weights, in every task and in cells of every kind.
+TEST_F(Tasks, LayersAreDescribedAlikeInAllOfThem) {
+    const std::tuple<std::string, std::string, std::string> tasks[] = {{"classify", colours(30, 1), "rnn"},
+                                                                       {"tag", letters(30, 1), "rnn"},
+                                                                       {"seq2seq", reversals(30, 1), "encoder_rnn"},
+                                                                       {"ctc", recordings(30, 1), "rnn"},
+                                                                       {"forecast", seasons(400), "rnn"}};
+    for (const auto& [task, data, node] : tasks) {
+        std::string weights[2];
+        for (const bool noisy : {false, true}) {
+            const std::string first =
+                R"({"cell": "slstm", "hidden": 6)" + std::string(noisy ? R"(, "zoneout": 0.3})" : "}");
+            const Words more{"--layers",
+                             "[" + first + R"(, {"cell": "lngru", "hidden": 5}])",
+                             "--bidirectional",
+                             "--steps",
+                             "2",
+                             "--batch",
+                             "8",
+                             "--overwrite"};
+            const Finished done = train(task, data, more);
+            ASSERT_EQ(done.exit_code, 0) << task << ": " << done.err;
+            const SafetensorsReader file(folder.file("run/last.safetensors"));
+            const TensorInfo& tensor = file.tensor(node + ".weight_hh_l0_reverse");
+            weights[noisy].resize(static_cast<std::size_t>(tensor.bytes()));
+            file.read(tensor, reinterpret_cast<std::byte*>(weights[noisy].data()));
+        }
+        EXPECT_NE(weights[0], weights[1]) << task;
+    }
+    const Finished steps =
+        train("seq2seq", reversals(30, 1), {"--decoder", "bahdanau", "--recurrent-dropout", "0.3", "--steps", "1"});
+    EXPECT_EQ(steps.exit_code, 2);
+    EXPECT_NE(steps.err.find("must not draw masks for a whole sequence in a loop"), std::string::npos) << steps.err;
+}
+
+TEST(ModelConfig, EncodersHaveAllThatLayersHave) {
+    cli::TrainConfig config;
+    config.bidirectional = true;
+    config.biases = "one";
+    config.cell_clip = 3;
+    config.dropout = 0.1;
+    config.input_dropout = 0.2;
+    config.dropout_per_sequence = true;
+    config.recurrent_dropout = 0.3;
+    config.weight_dropout = 0.4;
+    config.zoneout = 0.5;
+    config.zoneout_cell = 0.6;
+    LayerSpec layer{.cell = "lstm", .hidden = 256, .direction = Direction::bidirectional, .biases = Biases::one};
+    layer.cell_clip = 3;
+    layer.dropout = 0.1;
+    layer.dropout_per_sequence = true;
+    layer.recurrent_dropout = 0.3;
+    layer.weight_dropout = 0.4;
+    layer.zoneout = 0.5;
+    layer.zoneout_cell = 0.6;
+    LayerSpec first = layer;
+    first.dropout = 0.2;
+    EXPECT_EQ(cli::encoder_of(config, 5).stack, (std::vector<LayerSpec>{first, layer}));
 }
 
 TEST_F(Tasks, GoOnExactlyWhereTheyStopped) {
@@ -583,6 +646,11 @@ TEST_F(Tasks, RefuseWhatDoesNotFit) {
     refused("forecast", "1\n2\n3\n", {}, "too short");
     refused("lm", letters(400, 1), {"--bidirectional"}, "bidirectional");
     ASSERT_EQ(train("tag", letters(50, 1), {"--steps", "1", "--overwrite", "--hidden", "8"}).exit_code, 0);
+    expect_refused(
+        run_rondo({"eval", "--checkpoint", folder.file("run"), "--text", folder.file("data"), "--window", "4"}),
+        "window = 4: is for task lm");
+    expect_refused(run_rondo({"translate", "--checkpoint", folder.file("run"), "--length-penalty", "1"}),
+                   "length_penalty = 1: is for a beam");
     for (const char* command : {"generate", "translate"})
         EXPECT_EQ(run_rondo({command, "--checkpoint", folder.file("run"), "--device", "cpu"}).exit_code, 2) << command;
 }

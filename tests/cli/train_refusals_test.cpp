@@ -90,6 +90,42 @@ TEST_F(TrainRefuses, FlagsThatAreNotAllowed) {
     expect_flags_refused({"--colour", "blue"}, "--colour");
 }
 
+TEST_F(TrainRefuses, WhatNothingWouldRead) {
+    const std::string pairs = "task seq2seq with model rnn";
+    expect_flags_refused({"--task", "seq2seq", "--own-words", "drawn"},
+                         "own_words = drawn: is for " + pairs + " and teacher_forcing below 1");
+    expect_flags_refused({"--task", "seq2seq", "--teacher-forcing-steps", "9"}, "and teacher_forcing below 1");
+    expect_flags_refused({"--task", "seq2seq", "--attention", "none", "--decoder", "luong"}, pairs + " and attention");
+    expect_flags_refused({"--task", "seq2seq", "--model", "transformer", "--attention", "dot"}, "attention = dot");
+    expect_flags_refused({"--task", "seq2seq", "--test-target", folder.file("text")}, "a file to test on");
+    expect_flags_refused({"--task", "seq2seq"}, "window = 8: is for task lm");
+    expect_flags_refused({"--task", "tag", "--tokens", "words"}, "tokens = words: is for tasks lm, classify");
+    expect_flags_refused({"--task", "tag", "--pool", "max"}, "pool = max: is for tasks classify and forecast");
+    expect_flags_refused({"--task", "tag", "--tied"}, "tied = true: is for task lm");
+    expect_flags_refused({"--task", "forecast", "--embedding", "8"}, "embedding = 8: is for other tasks");
+    expect_flags_refused({"--tokens", "bytes", "--vocabulary", "9"}, "vocabulary = 9: is for texts of other tokens");
+    expect_flags_refused({"--model", "transformer", "--zoneout", "0.1"}, "zoneout = 0.1: is for model rnn");
+    expect_flags_refused({"--dropout-per-sequence"}, "dropout_per_sequence = true: is for model rnn with dropout");
+    expect_flags_refused({"--heads", "4"}, "heads = 4: is for model transformer");
+    expect_flags_refused({"--horizon", "4"}, "horizon = 4: is for task forecast");
+    expect_flags_refused({"--beam", "4"}, "beam = 4: is for task ctc");
+    expect_flags_refused({"--max-length", "4"}, "max_length = 4: is for task seq2seq");
+    expect_flags_refused({"--validation-fraction", "0", "--patience", "2"}, "patience = 2: is for runs that validate");
+    expect_flags_refused({"--test", folder.file("text"), "--test-fraction", "0.1"}, "without a file to test on");
+    expect_flags_refused({"--init-range", "0.1"}, "init_range = 0.1: is for init uniform");
+    expect_flags_refused({"--optimizer", "sgd", "--beta1", "0.5"}, "beta1 = 0.5: is for optimizers adam and adamw");
+    expect_flags_refused({"--decay-biases=false"}, "decay_biases = false: is for runs with weight_decay");
+    expect_flags_refused({"--factor", "0.5"}, "factor = 0.5: is for schedules steps and exponential");
+    expect_flags_refused({"--schedule", "steps", "--after", "2"}, "after = 2: is for schedule exponential");
+    expect_flags_refused({"--total", "9"}, "total = 9: is for schedule cosine");
+    expect_flags_refused({"--clip", "none", "--clip-limit", "5"}, "clip_limit = 5: is for gradients that are clipped");
+    expect_config_refused(R"({"clip": "none", "clip_limit": 3})", "clip_limit = 3: is for gradients that are clipped");
+    // A file's fields may be for the flags that come with it, or be overruled by them.
+    write_text(folder.file("text.json"), R"({"clip": "norm", "clip_limit": 3, "heads": 2, "cell": "gru"})");
+    const Finished done = train({"--config", folder.file("text.json"), "--model", "transformer", "--clip", "none"});
+    EXPECT_EQ(done.exit_code, 0) << done.err;
+}
+
 TEST_F(TrainRefuses, ConfigurationsThatAreNotAllowed) {
     expect_config_refused(R"({"hiden": 8})", "config = hiden: is no field");
     expect_config_refused(R"({"hidden": "8"})", "hidden = 8: must be a whole number");

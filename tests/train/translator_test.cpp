@@ -49,7 +49,11 @@ std::vector<Seq2SeqSpec> all_kinds() {
     own.own_words = OwnWords::likeliest;
     Seq2SeqSpec plain = specs[0];
     plain.own_words = OwnWords::drawn;
-    specs.insert(specs.end(), {feeding, bahdanau, own, plain});
+    Seq2SeqSpec unlike = seq2seq(rnn, Way::general);  // layers, which a bridge of all their h leads over
+    unlike.encoder.stack = {{.cell = "lstm", .hidden = 4, .direction = Direction::bidirectional},
+                            {.cell = "gru", .hidden = 5, .direction = Direction::bidirectional}};
+    unlike.decoder = Decoder::bahdanau;
+    specs.insert(specs.end(), {feeding, bahdanau, own, plain, unlike});
     return specs;
 }
 
@@ -205,6 +209,12 @@ TEST(Translator, RefusesWhatDoesNotFit) {
     spec.decoder_hidden = 0;
     spec.own_words = Seq2SeqSpec::OwnWords::drawn;
     EXPECT_THROW(network_spec(spec), Error);  // a transformer has no step of before
+    spec = seq2seq(EncoderSpec::Kind::transformer, Way::none);
+    spec.encoder.stack = {{.hidden = 8}};
+    EXPECT_THROW(network_spec(spec), Error);  // nor recurrent layers
+    spec.encoder.kind = EncoderSpec::Kind::rnn;
+    spec.decoder_layers = 2;
+    EXPECT_THROW(network_spec(spec), Error);  // of which kind?
     spec = seq2seq(EncoderSpec::Kind::rnn, Way::none);
     spec.decoder = Seq2SeqSpec::Decoder::bahdanau;
     EXPECT_THROW(network_spec(spec), Error);

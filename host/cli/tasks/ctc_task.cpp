@@ -31,10 +31,12 @@ public:
     }
 
     NetworkSpec network() const override {
+        require(width_ == 0 || config_.embedding == 0, "embedding", config_.embedding,
+                "must be 0 where the features are numbers");
         SequenceModelSpec spec{encoder_of(config_, width_ > 0 ? 0 : tokenizer_.size(), width_),
                                SequenceModelSpec::Head::ctc};
         spec.outputs = target_.size() + 1;
-        spec.dropout = config_.output_dropout.value_or(config_.dropout);
+        set_output_dropout(config_, spec);
         return network_spec(spec);
     }
     Metadata metadata() const override {

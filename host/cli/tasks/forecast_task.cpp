@@ -99,7 +99,7 @@ public:
         SequenceModelSpec spec{encoder_of(config_, 0, 1), SequenceModelSpec::Head::numbers};
         spec.outputs = config_.horizon;
         spec.pool = parse_pool(config_.pool);
-        spec.dropout = config_.output_dropout.value_or(config_.dropout);
+        set_output_dropout(config_, spec);
         return network_spec(spec);
     }
     Metadata metadata() const override {

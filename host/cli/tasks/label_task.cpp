@@ -31,7 +31,7 @@ public:
         SequenceModelSpec spec{encoder_of(config_, tokenizer_.size()), SequenceModelSpec::Head::label};
         spec.outputs = labels_.size();
         spec.pool = parse_pool(config_.pool);
-        spec.dropout = config_.output_dropout.value_or(config_.dropout);
+        set_output_dropout(config_, spec);
         return network_spec(spec);
     }
     Metadata metadata() const override {

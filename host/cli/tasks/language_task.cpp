@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "cli/language_config.hpp"
+#include "cli/model_config.hpp"
 #include "cli/tasks/task.hpp"
 #include "cli/text_files.hpp"
 #include "cli/training_log.hpp"

@@ -1,4 +1,3 @@
-#include "cli/stack_words.hpp"
 #include "cli/tasks/task.hpp"
 
 namespace rondo::cli {
@@ -59,35 +58,6 @@ Metadata with_prefix(const Metadata& metadata, const std::string& prefix) {
     Metadata longer;
     for (const auto& [key, value] : metadata) longer[prefix + key] = value;
     return longer;
-}
-
-EncoderSpec encoder_of(const TrainConfig& c, std::int64_t classes, std::int64_t features) {
-    require(c.layers.is_number(), "layers", c.layers.dump(),
-            "must be a number; a list is for recurrent language models");
-    require(c.biases == "two" && c.cell_clip == 0 && !c.input_dropout && !c.dropout_per_sequence, "biases", c.biases,
-            "and cell_clip, input_dropout and dropout_per_sequence are for recurrent language models");
-    require(c.recurrent_dropout == 0 && c.weight_dropout == 0 && c.zoneout == 0 && c.zoneout_cell == 0,
-            "recurrent_dropout", c.recurrent_dropout,
-            "and weight_dropout, zoneout and zoneout_cell are for recurrent language models");
-    EncoderSpec spec;
-    spec.kind = parse_model(c.model);
-    spec.classes = classes;
-    spec.features = features;
-    spec.embedding = classes > 0 ? c.embedding : 0;
-    spec.hidden = c.hidden;
-    spec.layers = c.layers.get<std::int64_t>();
-    spec.dropout = c.dropout;
-    spec.precision = Precision::parse(c.dtype);
-    spec.cell = c.cell;
-    spec.options = {.peepholes = c.peepholes, .coupled = c.coupled, .reset_before = c.reset_before};
-    spec.bidirectional = c.bidirectional;
-    spec.projection = c.projection;
-    spec.recurrent_clip = parse_recurrent_clip(c.recurrent_clip);
-    spec.heads = c.heads;
-    spec.feed_forward = c.feed_forward;
-    spec.steps = c.max_steps;
-    spec.positions = parse_positions(c.positions);
-    return spec;
 }
 
 }  // namespace rondo::cli

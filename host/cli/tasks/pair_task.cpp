@@ -25,7 +25,7 @@ Seq2SeqSpec spec_of(const TrainConfig& config, std::int64_t source, std::int64_t
             "must not be negative");
     const auto own = parse_own_words(config.own_words);
     if (config.teacher_forcing < 1) spec.own_words = own;
-    spec.dropout = config.output_dropout.value_or(config.dropout);
+    set_output_dropout(config, spec);
     return spec;
 }
 

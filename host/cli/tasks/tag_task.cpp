@@ -28,7 +28,7 @@ public:
     NetworkSpec network() const override {
         SequenceModelSpec spec{encoder_of(config_, vocabulary_.size()), SequenceModelSpec::Head::tags};
         spec.outputs = labels_.size();
-        spec.dropout = config_.output_dropout.value_or(config_.dropout);
+        set_output_dropout(config_, spec);
         return network_spec(spec);
     }
     Metadata metadata() const override {

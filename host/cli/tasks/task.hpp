@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "cli/model_config.hpp"
 #include "cli/model_file.hpp"
 #include "cli/train_config.hpp"
 #include "cli/training_log.hpp"
-#include "rondo/sequence_model.hpp"
 #include "rondo/trainer.hpp"
 
 namespace rondo::cli {
@@ -77,8 +77,5 @@ const std::string& metadata_entry(const Metadata& metadata, const std::string& n
 /// Metadata whose keys begin with the prefix, without it; and the reverse.
 Metadata without_prefix(const Metadata& metadata, const std::string& prefix);
 Metadata with_prefix(const Metadata& metadata, const std::string& prefix);
-
-/// The encoder that the configuration describes; classes: of its ids, 0 for numbers.
-EncoderSpec encoder_of(const TrainConfig& config, std::int64_t classes, std::int64_t features = 0);
 
 }  // namespace rondo::cli

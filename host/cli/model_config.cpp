@@ -1,4 +1,4 @@
-#include "cli/language_config.hpp"
+#include "cli/model_config.hpp"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,6 @@
 
 #include "cli/json_fields.hpp"
 #include "cli/stack_words.hpp"
-#include "cli/tasks/task.hpp"
 
 namespace rondo::cli {
 namespace {
@@ -31,6 +30,7 @@ LayerSpec layer_of(const TrainConfig& c) {
     require(c.hidden >= 1, "hidden", c.hidden, "must be at least 1");
     LayerSpec layer;
     layer.cell = c.cell;
+    layer.direction = c.bidirectional ? Direction::bidirectional : Direction::forward;
     layer.hidden = c.hidden;
     layer.projection = c.projection;
     layer.biases = parse_biases(c.biases);
@@ -45,12 +45,16 @@ LayerSpec layer_of(const TrainConfig& c) {
     return layer;
 }
 
+std::int64_t layer_count(const TrainConfig& c) {
+    require(c.layers.is_number(), "layers", c.layers.dump(), "must be a number: a list is for model rnn");
+    const auto count = c.layers.get<std::int64_t>();
+    require(count >= 1 && count <= 1000, "layers", count, "must be in [1, 1000]");
+    return count;
+}
+
 std::vector<LayerSpec> layers_of(const TrainConfig& config) {
-    if (config.layers.is_number()) {
-        const auto count = config.layers.get<std::int64_t>();
-        require(count >= 1 && count <= 1000, "layers", count, "must be in [1, 1000]");
-        return std::vector<LayerSpec>(static_cast<std::size_t>(count), layer_of(config));
-    }
+    if (config.layers.is_number())
+        return std::vector<LayerSpec>(static_cast<std::size_t>(layer_count(config)), layer_of(config));
     require(!config.layers.empty(), "layers", "[]", "must name at least one layer");
     std::vector<LayerSpec> layers;
     for (const nlohmann::json& object : config.layers) {
@@ -71,9 +75,15 @@ std::vector<LayerSpec> layers_of(const TrainConfig& config) {
     return layers;
 }
 
-}  // namespace
-
-namespace {
+/// The recurrent layers, and what the first one drops of the embedding.
+std::vector<LayerSpec> stack_of(const TrainConfig& c) {
+    std::vector<LayerSpec> layers = layers_of(c);
+    if (c.input_dropout) {
+        layers.front().dropout = *c.input_dropout;
+        layers.front().dropout_per_sequence = c.dropout_per_sequence && *c.input_dropout > 0;
+    }
+    return layers;
+}
 
 /// Characters and words are numbered by falling count, bytes are not.
 SampledSoftmaxSpec::Proposal proposal_of(const TrainConfig& c) {
@@ -85,7 +95,7 @@ NetworkSpec transformer_of(const TrainConfig& c, std::int64_t classes) {
     SequenceModelSpec spec{encoder_of(c, classes), SequenceModelSpec::Head::next_token};
     spec.encoder.causal = true;
     spec.outputs = classes;
-    spec.dropout = c.output_dropout.value_or(c.dropout);
+    set_output_dropout(c, spec);
     spec.tied = c.tied;
     spec.samples = c.samples;
     spec.proposal = proposal_of(c);
@@ -94,19 +104,36 @@ NetworkSpec transformer_of(const TrainConfig& c, std::int64_t classes) {
 
 }  // namespace
 
+EncoderSpec encoder_of(const TrainConfig& c, std::int64_t classes, std::int64_t features) {
+    EncoderSpec spec;
+    spec.kind = parse_model(c.model);
+    spec.classes = classes;
+    spec.features = features;
+    spec.embedding = c.embedding;
+    spec.dropout = c.dropout;
+    spec.precision = Precision::parse(c.dtype);
+    if (spec.kind == EncoderSpec::Kind::rnn) {
+        spec.stack = stack_of(c);
+        spec.recurrent_clip = parse_recurrent_clip(c.recurrent_clip);
+        return spec;
+    }
+    spec.hidden = c.hidden;
+    spec.layers = layer_count(c);
+    spec.heads = c.heads;
+    spec.feed_forward = c.feed_forward;
+    spec.steps = c.max_steps;
+    spec.positions = parse_positions(c.positions);
+    return spec;
+}
+
 NetworkSpec network_of(const TrainConfig& c, std::int64_t classes) {
     if (parse_model(c.model) == EncoderSpec::Kind::transformer) return transformer_of(c, classes);
     require(!c.bidirectional, "bidirectional", "true", "a language model must not see the next token");
     LanguageModelSpec spec;
     spec.classes = classes;
     spec.embedding = c.embedding;
-    spec.stack = layers_of(c);
-    if (c.input_dropout) {
-        spec.stack.front().dropout = *c.input_dropout;
-        spec.stack.front().dropout_per_sequence = c.dropout_per_sequence && *c.input_dropout > 0;
-    }
-    spec.dropout = c.output_dropout.value_or(c.dropout);
-    spec.dropout_per_sequence = c.dropout_per_sequence && spec.dropout > 0;
+    spec.stack = stack_of(c);
+    set_output_dropout(c, spec);
     spec.tied = c.tied;
     spec.samples = c.samples;
     spec.proposal = proposal_of(c);
