@@ -89,6 +89,9 @@ struct Functions {
     void (*attention_forward)(const Attention& attention, std::int64_t pair, std::byte* scratch);
     void (*attention_backward)(const Attention& attention, std::int64_t pair, std::byte* scratch);
     void (*attention_weights)(const Attention& attention, void* weights, std::int64_t pair, std::byte* scratch);
+    // Of one row: isa/additive_attention.hpp.
+    void (*additive_attention_forward)(const AdditiveAttention& attention, std::int64_t row);
+    void (*additive_attention_backward)(const AdditiveAttention& attention, std::int64_t row, void* dvector);
 };
 
 struct Table {

@@ -1,6 +1,7 @@
 // The table of one instruction set.
 #include "cpu/table.hpp"
 
+#include "cpu/isa/additive_attention.hpp"
 #include "cpu/isa/attention.hpp"
 #include "cpu/isa/loop.hpp"
 #include "cpu/isa/product.hpp"
@@ -37,12 +38,24 @@ void evaluate(Elementary function, const void* x, void* y, std::int64_t count) {
 
 template <class T>
 constexpr Functions functions(const CellTable* cells) {
-    return {product<T>,          packed_bytes<T>,      pack<T>,
-            step_forward<T>,     project_forward<T>,   step_backward<T>,
-            gradient_of_h<T>,    scan_forward<T>,      scan_backward<T>,
-            column_sums<T>,      evaluate<T>,          cells,
-            softmax_row<T>,      attention_forward<T>, attention_backward<T>,
-            attention_weights<T>};
+    return {product<T>,
+            packed_bytes<T>,
+            pack<T>,
+            step_forward<T>,
+            project_forward<T>,
+            step_backward<T>,
+            gradient_of_h<T>,
+            scan_forward<T>,
+            scan_backward<T>,
+            column_sums<T>,
+            evaluate<T>,
+            cells,
+            softmax_row<T>,
+            attention_forward<T>,
+            attention_backward<T>,
+            attention_weights<T>,
+            additive_attention_forward<T>,
+            additive_attention_backward<T>};
 }
 
 constexpr std::size_t kScratchBytes = Blocking<float>::kScratchBytes > Blocking<double>::kScratchBytes
