@@ -158,10 +158,12 @@ public:
     Comparison run() {
         out_.ways = "steps,cell,clip,t,norm,relative\n";
         out_.biases = "cell,window,bias,cosine\n";
-        out_.page =
-            "<p>One layer of each cell reads noise and is asked at the end which of four numbers of the very first "
-            "step was the largest. Nothing is trained: these are the gradients that training would begin with. In "
-            "double precision, so that what vanishes can be drawn.</p>\n";
+        out_.page = fmt::format(
+            "<p>One layer of {} units of each cell reads {} rows of noise and is asked at the end which of four "
+            "numbers "
+            "of the very first step was the largest. Nothing is trained: these are the gradients that training would "
+            "begin with (seed {}). In double precision, so that what vanishes can be drawn.</p>\n",
+            options_.hidden, options_.batch, options_.seed);
         ways();
         clips();
         biases();

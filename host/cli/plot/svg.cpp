@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 namespace rondo::cli {
 namespace {
@@ -295,17 +296,19 @@ std::string to_svg(const HeatMap& map) {
     const Scale colour(colours, span.least, span.most, f.bottom, f.top);
     std::string out = begin_svg(map.width, map.height, map.title);
     const double w = (f.right - f.left) / std::max(1.0, columns), h = (f.bottom - f.top) / std::max(1.0, rows);
-    out += "<g shape-rendering=\"crispEdges\">\n";
+    // One path a colour, of which there are few: pages stay small. Cells overlap, or seams show.
+    constexpr double kColoursUsed = 80;
+    std::map<std::string, std::string> cells;
     for (std::size_t r = 0; r < map.values.size(); ++r)
         for (std::size_t c = 0; c < map.values[r].size(); ++c) {
             const double v = map.values[r][c];
             if (!colour.shows(v)) continue;
             const double u = (f.bottom - colour.at(v)) / (f.bottom - f.top);
-            out += fmt::format("<rect x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\" fill=\"{}\"/>\n",
-                               f.left + w * static_cast<double>(c), f.bottom - h * static_cast<double>(r + 1), w, h,
-                               heat(u));
+            cells[heat(std::round(u * kColoursUsed) / kColoursUsed)] +=
+                fmt::format("M{:.1f} {:.1f}h{:.1f}v{:.1f}h-{:.1f}z", f.left + w * static_cast<double>(c),
+                            f.bottom - h * static_cast<double>(r + 1) - 0.5, w + 0.5, h + 0.5, w + 0.5);
         }
-    out += "</g>\n";
+    for (const auto& [fill, path] : cells) out += fmt::format("<path d=\"{}\" fill=\"{}\"/>\n", path, fill);
     const auto every = [](std::size_t count) { return std::max<std::size_t>(1, count / 5); };
     for (std::size_t c = 0; c < map.x.size(); c += every(map.x.size()))
         out += text(f.left + w * (static_cast<double>(c) + 0.5), f.bottom + 14, "middle", number(map.x[c]));
