@@ -1,4 +1,5 @@
 // Which fields of a configuration nothing would read: what a user says is heard, or refused.
+#include <algorithm>
 #include <string_view>
 
 #include "cli/train_config.hpp"
