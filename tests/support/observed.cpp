@@ -86,10 +86,10 @@ Problem with_ends(Problem p) {
         const bool from_x = name.rfind("bias_ih", 0) == 0;
         const auto units = static_cast<std::size_t>(p.spec.layers[0].hidden);
         for (std::size_t i = 0; i < values.size(); ++i)
-            values[i] = from_x ? (i % units < units / 3       ? -50
-                                  : i % units < 2 * units / 3 ? 50
-                                                              : 0.3)
-                               : values[i] * 0.001;  // a ReLU may stand at 50
+            values[i] = !from_x                 ? values[i] * 0.001  // a ReLU may stand at 50
+                        : i % units < units / 6 ? -50
+                        : i % units < units / 2 ? 50
+                                                : 0.3;
     }
     return p;
 }
@@ -98,11 +98,11 @@ std::vector<double> expected_ends(const RnnHarness& harness, const ObservationIn
     const Problem& p = harness.problem();
     double rows = 0;
     for (std::int64_t b = 0; b < p.batch; ++b) rows += takes(p, b, t) ? 1 : 0;
-    const double third = rows * static_cast<double>(p.spec.layers[0].hidden) / 3;
+    const double elements = rows * static_cast<double>(p.spec.layers[0].hidden);
     std::vector<double> ends;
     for (const GateValue::Kind kind : info.kinds) {
-        ends.push_back(third);
-        ends.push_back(kind == GateValue::Kind::relu ? 0 : third);
+        ends.push_back(elements / 6);
+        ends.push_back(kind == GateValue::Kind::relu ? 0 : elements / 3);
     }
     return ends;
 }
