@@ -26,7 +26,7 @@ skip() { printf '\n==== %s: SKIPPED: %s\n' "$1" "$2"; }
 together=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=8)
 configure() {  # configure PRESET OPTION...
     cmake --preset "$@" > "build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
-    grep -E '^-- (CUDA|Program|Benchmarks|GoogleTest|lane):' "build/$1.configure.log" || true
+    grep -E '^-- (CUDA|Program|Benchmarks|Examples|GoogleTest|lane):' "build/$1.configure.log" || true
 }
 
 setup() { cmake/setup.sh check; }

@@ -10,7 +10,7 @@ cmake/setup.sh demo
 echo "demo: building for the CPU"
 mkdir -p build
 cmake --preset release -B build/demo -DRONDO_CUDA=OFF -DRONDO_BUILD_TESTS=OFF -DRONDO_BUILD_BENCH=OFF \
-    > build/demo.configure.log 2>&1 || { cat build/demo.configure.log; exit 1; }
+    -DRONDO_BUILD_EXAMPLES=OFF > build/demo.configure.log 2>&1 || { cat build/demo.configure.log; exit 1; }
 cmake --build build/demo --target rondo_program
 
 out=build/demo/run

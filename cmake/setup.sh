@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Installs what is missing on Debian and Ubuntu, and nothing when nothing is:
-#   cmake/setup.sh demo    what building the library and the program takes
-#   cmake/setup.sh check   that, and what the checks take
+#   cmake/setup.sh demo      what building the library and the program takes
+#   cmake/setup.sh examples  that, and what the examples take
+#   cmake/setup.sh check     all of it, and what the checks take
 # Everything is probed by use, not by package name, so that tools from elsewhere count as well.
 set -euo pipefail
 
 purpose="${1:-}"
 case "$purpose" in
-    demo | check) ;;
-    *) echo "usage: cmake/setup.sh demo|check" >&2; exit 2 ;;
+    demo | examples | check) ;;
+    *) echo "usage: cmake/setup.sh demo|examples|check" >&2; exit 2 ;;
 esac
 
 missing=()   # Debian packages
@@ -46,6 +47,9 @@ need_command git git
 need_header libcli11-dev CLI/CLI.hpp
 need_header nlohmann-json3-dev nlohmann/json.hpp
 need_header libfmt-dev fmt/core.h
+if [ "$purpose" != demo ]; then
+    command -v espeak-ng > /dev/null || optional+=(espeak-ng)
+fi
 if [ "$purpose" = check ]; then
     need_command gnuplot-nox gnuplot
     need_header libgtest-dev gtest/gtest.h

@@ -28,7 +28,8 @@ def configuration(source, build, machine):
     command = ["cmake", "-S", str(source), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release", "-DRONDO_CUDA=ON",
                f"-DCMAKE_CUDA_ARCHITECTURES={architecture(machine)}",
                f"-DRONDO_BUILD_PROGRAM={'ON' if can_build_program(source) else 'OFF'}",
-               "-DRONDO_BUILD_TESTS=ON", "-DRONDO_BUILD_BENCH=ON", "-DRONDO_LANE=ON"]
+               "-DRONDO_BUILD_TESTS=ON", "-DRONDO_BUILD_BENCH=ON", "-DRONDO_BUILD_EXAMPLES=OFF",
+               "-DRONDO_LANE=ON"]
     if shutil.which("ninja"):
         command += ["-G", "Ninja"]
     if machine["nvcc"]:

@@ -45,6 +45,8 @@ foreach(layer IN LISTS RONDO_HOST_LAYERS ITEMS cuda cli)
   check(host/${layer} ${allowed})
 endforeach()
 
+check(examples common music speech)   # what a user could write
+
 file(GLOB host_folders RELATIVE "${SOURCE_DIR}/host" "${SOURCE_DIR}/host/*")
 foreach(folder IN LISTS host_folders)
   if(NOT folder IN_LIST RONDO_HOST_LAYERS AND NOT folder MATCHES "^(cuda|cli)$")
