@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "lane/emulator/failure.hpp"
@@ -23,12 +24,12 @@ struct Copy {
     std::size_t bytes = 0;
     std::size_t valid = 0;             ///< the rest becomes zero
     std::uint64_t* barrier = nullptr;  ///< null: cp.async
-    const Thread* owner = nullptr;
-    unsigned group = 0;  ///< of the owner
+    unsigned group = 0;                ///< cp.async: of its thread
     Where where;
 };
 
-std::vector<Copy> under_way;  // oldest first
+std::vector<Copy> under_way;                               // those of barriers; oldest first
+std::unordered_map<const Thread*, std::vector<Copy>> own;  // cp.async, which land when their thread waits for them
 
 void carry_out(const Copy& copy) {
     copy_unobserved(copy.to, copy.from != nullptr ? copy.from : copy.value, copy.valid);
@@ -52,12 +53,15 @@ void begin(Copy copy, const char* kind) {
     if (copy.from != nullptr) observe_read(copy.from, copy.valid);
     const Unobserved unobserved;
     if (copy.barrier != nullptr) mbarrier_release(copy.barrier);
-    copy.owner = &self();
     if (schedule().order == Order::reverse) {
         carry_out(copy);
         return;
     }
     fill_with_nan(copy.to, copy.bytes);
+    if (copy.barrier == nullptr) {
+        own[&self()].push_back(copy);
+        return;
+    }
     under_way.push_back(copy);
     land_some_copies();
 }
@@ -74,11 +78,7 @@ void land_some_copies() {
     if (schedule().order == Order::random && !under_way.empty() && random_below(4) == 0) land_a_copy();
 }
 
-void drop_copies_of(const Thread& thread) {
-    under_way.erase(std::remove_if(under_way.begin(), under_way.end(),
-                                   [&](const Copy& copy) { return copy.barrier == nullptr && copy.owner == &thread; }),
-                    under_way.end());
-}
+void drop_copies_of(const Thread& thread) { own.erase(&thread); }
 
 void refuse_copies_into(const unsigned char* memory, std::size_t bytes) {
     for (const Copy& copy : under_way)
@@ -86,7 +86,10 @@ void refuse_copies_into(const unsigned char* memory, std::size_t bytes) {
             misuse("a block leaves while a copy into its shared memory is under way, started", copy.where);
 }
 
-void forget_copies() { under_way.clear(); }
+void forget_copies() {
+    under_way.clear();
+    own.clear();
+}
 
 void copy_async(void* to, const void* from, std::size_t bytes, std::size_t valid, Where where) {
     require_aligned(to, bytes, "cp.async", where);
@@ -113,15 +116,15 @@ void copy_async_wait(int groups_left, Where where) {
     const Unobserved unobserved;
     Thread& me = self();
     me.where = where;
-    for (std::size_t i = 0; i < under_way.size();) {
-        const Copy& copy = under_way[i];
-        const bool mine = copy.barrier == nullptr && copy.owner == &me;
-        // Copies that were never committed belong to no group and are not waited for.
-        if (mine && copy.group < me.groups && me.groups - copy.group > unsigned(groups_left))
-            land(i);
-        else
-            ++i;
-    }
+    const auto found = own.find(&me);
+    if (found == own.end()) return;
+    std::vector<Copy>& copies = found->second;
+    // Copies that were never committed belong to no group and are not waited for.
+    const auto left = std::find_if(copies.begin(), copies.end(), [&](const Copy& copy) {
+        return copy.group >= me.groups || me.groups - copy.group <= unsigned(groups_left);
+    });
+    for (auto copy = copies.begin(); copy != left; ++copy) carry_out(*copy);
+    copies.erase(copies.begin(), left);
 }
 
 void copy_bulk(void* to, const void* from, std::size_t bytes, std::uint64_t* barrier, Where where) {

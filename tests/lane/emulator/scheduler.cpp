@@ -19,8 +19,8 @@ namespace {
 // Room for sanitized frames, which are several times the size.
 constexpr std::size_t kStackBytes = (kAddressSanitizer || kThreadSanitizer ? 256 : 64) * 1024;
 
-/// Fruitless looks, by all live threads together, after which a late copy lands; and after which nothing more will come.
-std::size_t round_of(std::size_t live) { return 2 * live + 2; }
+/// Fruitless looks, by all ready threads together, after which late copies land; and after which nothing more will come.
+std::size_t round_of(std::size_t ready) { return 2 * ready + 2; }
 constexpr std::size_t kRoundsToLivelock = 64;
 
 }  // namespace
@@ -70,7 +70,7 @@ void Scheduler::drain(Grid& grid, const std::vector<Thread*>& threads) {
     ready_.reset(threads.size() + 1);
     live_ = threads.size();
     failure_ = nullptr;
-    idle_ = 0;
+    idle_ = looks_ = 0;
     choose_laggard();
     release(&started_);
     for (Thread* thread : threads) {
@@ -213,14 +213,20 @@ bool Scheduler::fruitless(Where where) {
     running_->where = where;
     running_->stands_in = "a poll";
     ++idle_;
-    if (idle_ % round_of(live_) == 0) {
+    const std::size_t round = round_of(ready_.size());
+    if (++looks_ >= round) {
         // The others have done what they can do without it.
+        looks_ = 0;
         slow_block_ = nullptr;
         slow_warp_ = nullptr;
-        if (land_a_copy()) idle_ = 0;
+        // One by one, but forward: there everything comes as soon as it can.
+        while (land_a_copy()) {
+            idle_ = 0;
+            if (schedule().order != Order::forward) break;
+        }
     }
-    if (idle_ < kRoundsToLivelock * round_of(live_)) return false;
-    if (!waits_expire() || idle_ > 2 * kRoundsToLivelock * round_of(live_)) report(FailureKind::livelock);
+    if (idle_ < kRoundsToLivelock * round) return false;
+    if (!waits_expire() || idle_ > 2 * kRoundsToLivelock * round) report(FailureKind::livelock);
     return true;
 }
 

@@ -71,7 +71,8 @@ private:
     Grid* grid_ = nullptr;
     std::exception_ptr failure_;
     std::size_t live_ = 0;
-    std::size_t idle_ = 0;
+    std::size_t idle_ = 0;   ///< fruitless looks since something has changed
+    std::size_t looks_ = 0;  ///< of them since the last round
     bool stopping_ = false;
     // In a random schedule some block or warp is held back in every other launch: what all the others can do without it,
     // they have then done before it moves.
