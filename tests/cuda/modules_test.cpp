@@ -103,13 +103,13 @@ TEST_F(CudaModulesGpu, CopiesRows) {
                     c.lengths = b.lengths({4, 0, 3});
                     c.begins = behind ? b.lengths({5, 2, 0}) : nullptr;
                     c.from = b.put(from, width == 3 ? Alignment::element : Alignment::cache_line);
-                    c.to = b.put(to);
+                    void* const by_length = c.to = b.put(to);
                     b.backend().copy_rows(c, kStream);
                     c.lengths = nullptr;
                     c.steps = 1;
                     c.to = b.put(to);
                     b.backend().copy_rows(c, kStream);
-                    return std::vector<Tensor>{b.get(c.to)};
+                    return std::vector<Tensor>{b.get(by_length), b.get(c.to)};
                 });
             }
 }

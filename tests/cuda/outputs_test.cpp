@@ -1,6 +1,7 @@
 /// What a layer's two directions make of one output.
 #include "cuda/on_gpu.hpp"
 #include "support/cases.hpp"
+#include "support/compare.hpp"
 #include "support/harness.hpp"
 
 namespace rondo::test {
@@ -30,6 +31,19 @@ TEST_F(CudaOutputsGpu, SumsAreOfStatesAsTheyAreStored) {
             rounded.put(expected);
             EXPECT_EQ(sum, rounded.get()) << precision.name() << " " << c.name;
         }
+}
+
+TEST_F(CudaOutputsGpu, InferenceExpectsOfZoneoutWhatTheCpuDoes) {
+    int n = 0;
+    for (const Case& c : single_layer_cases()) {
+        if (c.spec.layers[0].zoneout == 0) continue;
+        const Problem p = make_problem(c);
+        const Result out = RnnHarness(device(), p, Mode::inference).run();
+        const Result ref = RnnHarness(Device::cpu(1), p, Mode::inference).run();
+        EXPECT_LE(error_ratio(out.outputs.y, ref.outputs.y, kDouble), 1) << c.name;
+        ++n;
+    }
+    EXPECT_GT(n, 10);
 }
 
 }  // namespace
