@@ -10,11 +10,14 @@
 namespace rondo::bench {
 
 const char* const kFlagsHelp =
-    "  --grid short|full     40 rows, or about 150; without it, the one row of the flags below\n"
+    "  --grid short|full|loops  40 rows, about 150, or every way to take a time loop's steps (with --alone); without "
+    "it,\n"
+    "                        the one row of the flags below\n"
     "  --cell lstm --dtype bf16|f16|tf32|f32|f64 --hidden 256 --input 256 (as hidden) --batch 32 --steps 256\n"
     "  --layers 1 --directions 1|2 --ragged --pass training|inference\n"
     "  --direction-order automatic|in_turn|streams|batched: how Rondo runs two directions\n"
     "  --layer-order automatic|in_turn|wavefront: and several layers\n"
+    "  --loop automatic|steps|solo|cluster|grid: and the steps of a layer\n"
     "  --parity COUNT        compare so many small random cases with cuDNN instead of timing anything\n"
     "  --alone               Rondo without cuDNN: no ratio, no agreement but with the reference\n"
     "  --seconds 600         no row is begun after that\n"
@@ -35,6 +38,13 @@ LayerOrder layer_order(const std::string& word) {
     for (const auto order : {LayerOrder::automatic, LayerOrder::in_turn, LayerOrder::wavefront})
         if (name_of(order) == word) return order;
     refuse("--layer-order", word, "must be automatic, in_turn or wavefront");
+}
+
+TimeLoop time_loop(const std::string& word) {
+    for (const TimeLoop loop :
+         {TimeLoop::automatic, TimeLoop::steps, TimeLoop::solo, TimeLoop::cluster, TimeLoop::grid})
+        if (word == name_of(loop)) return loop;
+    refuse("--loop", word, "must be automatic, steps, solo, cluster or grid");
 }
 
 }  // namespace
@@ -61,6 +71,7 @@ Flags parse_flags(const std::vector<std::string>& words) {
          }},
         {"--direction-order", [&](const std::string& word) { row.direction_order = direction_order(word); }},
         {"--layer-order", [&](const std::string& word) { row.layer_order = layer_order(word); }},
+        {"--loop", [&](const std::string& word) { row.loop = time_loop(word); }},
         {"--pass",
          [&](const std::string& word) {
              require(word == "training" || word == "inference", "--pass", word, "must be training or inference");

@@ -99,11 +99,25 @@ void add_rest(Grid& grid) {
     grid.cross({.cell = "gru", .dtype = "f32"}, {256}, {32}, false);
 }
 
+/// Every way to take a loop's steps, where each might be the fastest: what host/cuda/loop_choice.cpp has to foretell.
+void add_loops(Grid& grid) {
+    for (const TimeLoop loop : {TimeLoop::steps, TimeLoop::solo, TimeLoop::cluster, TimeLoop::grid}) {
+        grid.cross({.cell = "lstm", .loop = loop}, {64, 128, 200, 256, 512, 650, 1024, 2048}, {8, 64}, false);
+        grid.cross({.cell = "gru", .loop = loop}, {128, 512, 1024}, {8, 64}, false);
+        grid.cross({.cell = "rnn_tanh", .loop = loop}, {256, 1024}, {8, 64}, false);
+        grid.cross({.cell = "lstm", .dtype = "f32", .loop = loop}, {128, 512}, {32}, false);
+    }
+}
+
 }  // namespace
 
 std::vector<Row> grid(std::string_view name) {
-    require(name == "short" || name == "full", "grid", name, "must be short or full");
+    require(name == "short" || name == "full" || name == "loops", "grid", name, "must be short, full or loops");
     Grid made;
+    if (name == "loops") {
+        add_loops(made);
+        return made.rows;
+    }
     add_short(made);
     if (name == "full") add_rest(made);
     return made.rows;

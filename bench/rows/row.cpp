@@ -7,6 +7,7 @@ std::string Row::name() const {
     if (direction_order != DirectionOrder::automatic)
         orders += detail::concat("/directions=", name_of(direction_order));
     if (layer_order != LayerOrder::automatic) orders += detail::concat("/layers=", name_of(layer_order));
+    if (loop != TimeLoop::automatic) orders += detail::concat("/loop=", name_of(loop));
     return detail::concat(cell, "/", dtype, "/H", hidden, "/I", input, "/B", batch, "/T", steps, "/L", layers, "/D",
                           directions, "/", pass(), ragged ? "/ragged" : "",
                           projection > 0 ? detail::concat("/P", projection) : "",
@@ -33,7 +34,8 @@ StackSpec Row::stack() const {
 }
 
 Extent Row::extent() const {
-    return {steps, batch, training ? Mode::training : Mode::inference, ragged, training, direction_order, layer_order};
+    return {steps,       batch, training ? Mode::training : Mode::inference, ragged, training, direction_order,
+            layer_order, loop};
 }
 
 }  // namespace rondo::bench

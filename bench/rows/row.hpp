@@ -15,6 +15,7 @@ struct Row {
     bool training = true;                                        ///< forward and backward; else a forward for inference
     DirectionOrder direction_order = DirectionOrder::automatic;  ///< of Rondo
     LayerOrder layer_order = LayerOrder::automatic;              ///< likewise
+    TimeLoop loop = TimeLoop::automatic;                         ///< likewise
     Biases biases = Biases::two;
     std::int64_t projection = 0;  ///< lstm
     double cell_clip = 0;         ///< lstm

@@ -17,7 +17,8 @@ TESTS = ["rondo_cuda_tests", "rondo_lane_gpu_tests"]
 EMULATED_TESTS = {"rondo_cuda_tests": "CudaOperationsGpu.Adds:CudaGradientsGpu.EdgeExtents",
                   "rondo_lane_gpu_tests": "DeviceLayerGpu.*"}
 NOT_EMULATED = {"sanitizers": "there is no compute-sanitizer for the emulated device",
-                "parity": "cuDNN needs a GPU", "benchmark": "cuDNN needs a GPU", "pytorch": "PyTorch needs a GPU"}
+                "parity": "cuDNN needs a GPU", "benchmark": "cuDNN needs a GPU", "loops": "time needs a GPU",
+                "pytorch": "PyTorch needs a GPU"}
 
 
 def run(name, context, limit):
@@ -102,12 +103,30 @@ def benchmark(context, limit):
     return {"status": status, "says": says, "summary": summary}
 
 
+def loops(context, limit):
+    """Every way to take a time loop's steps beside the others, for host/cuda/loop_choice.cpp."""
+    end = time.monotonic() + limit
+    refusal = build_benchmark(context, limit)
+    if refusal:
+        return refusal
+    left = end - time.monotonic()
+    result = context.out / "loops.json"
+    ran = context.run([context.program("bench_cuda_rnn"), "--grid", "loops", "--alone", "--seconds", f"{left * 0.95:.0f}",
+                       "--output", result, "--commit", context.machine["commit"]], left)
+    if not result.exists():
+        return told(ran, "the grid of loops")
+    summary = json.loads(result.read_text(encoding="utf-8"))["summary"]
+    return {"status": "cut off" if ran.cut_off else "passed" if ran.code == 0 else "failed",
+            "says": f"{summary['rows']} of {summary['planned']} rows", "summary": summary}
+
+
 # name: title, share of the time that is left, function
 STAGES = {"build": ("Build", 0.5, configure_and_build),
           "tests": ("GPU tests", 0.35, gpu_tests),
           "sanitizers": ("compute-sanitizer", 0.4, sanitizers.run),
           "parity": ("Parity with cuDNN", 0.25, parity),
           "benchmark": ("Benchmark against cuDNN", 0.65, benchmark),
+          "loops": ("Ways to take a time loop's steps", 0.3, loops),
           "micro": ("Microbenchmarks", 0.5, micro.run),
           "training": ("Training end to end", 0.6, training.run),
           "pytorch": ("PyTorch's modules", 1.0, pytorch.run)}

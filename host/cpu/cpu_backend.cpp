@@ -44,10 +44,12 @@ const CellKernels* CpuBackend::cell_kernels(std::string_view name, CellOptions o
     return &functions(*table_, precision.storage).cells->cells[index];
 }
 
-std::string CpuBackend::algorithm(const LayerSpec& layer, const Extent&) const {
-    const bool scanned = cell_info(layer.cell, layer.options).scanned();
-    return detail::concat("cpu ", cpu::name_of(isa_),
-                          scanned ? ", scan over time" : ", packed product fused with the cell's map");
+LoopPolicy CpuBackend::loop_policy(const LoopTask& task) const {
+    LoopPolicy policy;
+    policy.algorithm =
+        detail::concat("cpu ", cpu::name_of(isa_),
+                       task.cell.scanned() ? ", scan over time" : ", packed product fused with the cell's map");
+    return policy;
 }
 
 /// Of cells that need whole rows: the product, and what their maps keep.

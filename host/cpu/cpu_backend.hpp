@@ -29,7 +29,7 @@ public:
     void check(Precision precision) const override;
     const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const override;
     std::int64_t chunk_bytes() const override { return std::int64_t{4} << 20; }  // so that they stay in a cache
-    std::string algorithm(const LayerSpec& layer, const Extent& extent) const override;
+    LoopPolicy loop_policy(const LoopTask& task) const override;
 
     std::int64_t scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
                                std::int64_t batch) const override;

@@ -10,12 +10,13 @@ namespace {
 
 cuda::LoopKernels find_kernels(std::string_view name, CellOptions options, DType storage) {
     const CellInfo info = cell_info(name, options);
-    cuda::LoopKernels found{info.name, options, storage, {}, {}};
+    cuda::LoopKernels found{info.name, options, storage, {}, {}, {}};
     const auto find = [&]<DType kType>() {
         for (int stage = 0; stage < static_cast<int>(info.stages.size()); ++stage) {
             found.forward[stage] = kernels::find_forward<kType>(name, options, stage);
             found.backward[stage] = kernels::find_backward<kType>(name, options, stage);
         }
+        if constexpr (kType != DType::f64) found.loops = kernels::find_loops<kType>(name, options);
     };
     switch (storage) {
         case DType::f64:
@@ -63,10 +64,6 @@ const CellKernels* CudaBackend::cell_kernels(std::string_view name, CellOptions 
     if (found == nullptr) found = &kernels_.emplace_back(find_kernels(name, options, precision.storage));
     // CellKernels is whatever a backend makes of it; only this one looks behind its own.
     return static_cast<const CellKernels*>(static_cast<const void*>(found));
-}
-
-std::string CudaBackend::algorithm(const LayerSpec& layer, const Extent&) const {
-    return cell_info(layer.cell, layer.options).scanned() ? "scan over time" : "cuBLASLt + fused kernel";
 }
 
 void CudaBackend::check_memory(std::string_view argument, const void* p) const {

@@ -9,6 +9,7 @@
 #include "cuda/gpu.hpp"
 #include "cuda/matmul.hpp"
 #include "cuda/stream.hpp"
+#include "persistent/persistent.hpp"
 #include "pointwise/cell.hpp"
 #include "scheduler/backend.hpp"
 
@@ -23,6 +24,7 @@ struct LoopKernels {
     DType storage;
     kernels::LaunchForward forward[kMaxStages];
     kernels::LaunchBackward backward[kMaxStages];
+    kernels::LoopLaunches loops;
 };
 
 }  // namespace cuda
@@ -39,7 +41,7 @@ public:
     const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const override;
     // All steps of most: each chunk costs launches, and reads and writes dW once.
     std::int64_t chunk_bytes() const override { return std::int64_t{256} << 20; }
-    std::string algorithm(const LayerSpec& layer, const Extent& extent) const override;
+    LoopPolicy loop_policy(const LoopTask& task) const override;
     std::int64_t scratch_bytes(const CellInfo& cell, const LayerSpec& layer, Precision precision,
                                std::int64_t batch) const override;
     void check_memory(std::string_view argument, const void* p) const override;
@@ -79,6 +81,8 @@ public:
     void project_forward(const ProjectForward& step, Stream stream) override;
     void step_backward(const StepBackward& step, Stream stream) override;
     void gradient_of_h(const GradientOfH& step, Stream stream) override;
+    void loop_forward(std::span<const LoopForward> loops, Stream stream) override;
+    void loop_backward(std::span<const LoopBackward> loops, Stream stream) override;
     void scan_forward(const ScanForward& scan, Stream stream) override;
     void scan_backward(const ScanBackward& scan, Stream stream) override;
     void observe(const Observation& observation, Stream stream) override;
@@ -143,6 +147,7 @@ private:
     struct Recurrent;  // one product of a time loop
     template <class Step, class Make>
     void multiply(std::span<const Step> steps, const Make& make, Stream stream);
+    kernels::LoopExchange exchange_of(const LoopLayer& layer, const kernels::Geometry& geometry, Stream stream);
     template <class Step, class Gradient>
     kernels::Directions<kernels::Incoming> incoming(std::span<const Step> steps, const Gradient& dh, Stream stream);
     cuda::StreamMemory& memory_of(Stream stream) { return memories_.of(cuda::handle_of(stream)); }

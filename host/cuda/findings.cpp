@@ -11,7 +11,7 @@ namespace rondo::cuda {
 
 namespace {
 
-constexpr std::size_t kWords = 2;
+constexpr std::size_t kWords = 3;
 
 std::int64_t* make_words(int ordinal) {
     const CurrentGpu current(ordinal);
@@ -40,6 +40,10 @@ void Findings::report() const {
         throw Error(ErrorCode::invalid_argument,
                     detail::concat("steps of row ", found - 1,
                                    ": more than it has memory or positions for, found on the device"));
+    if (take(*late()) != 0)
+        throw Error(
+            ErrorCode::device,
+            "time loop: blocks that must run together did not, and gave up waiting; what they made is worthless");
 }
 
 }  // namespace rondo::cuda

@@ -13,7 +13,9 @@ public:
     std::int64_t* bad_length() const noexcept { return words_.get(); }
     /// Written by kernels::advance.
     std::int64_t* full_row() const noexcept { return words_.get() + 1; }
-    /// Throws Error (invalid_argument) where something was found, and forgets it.
+    /// Written by the kernels of persistent/.
+    std::int64_t* late() const noexcept { return words_.get() + 2; }
+    /// Throws Error (invalid_argument; of a late wait device) where something was found, and forgets it.
     void report() const;
 
 private:

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <new>
 #include <span>
 #include <string>
@@ -249,6 +250,44 @@ struct Observation {
 /// Where a gate's value counts as near the end of its range: ObservationInfo.
 inline constexpr double kGateShut = 0.05, kGateOpen = 0.95;
 
+/// All steps of a time loop's operation in one call, of a cell with one stage, where Backend::loop_policy says so: the first
+/// step as it would be taken alone. What the others read and write lies one step's size further on each, or, where time
+/// runs backwards, further back.
+struct LoopForward {
+    StepForward first;
+    std::int64_t steps = 0;
+    bool reverse = false;
+    bool every[kMaxStates] = {};  ///< every step's next[s] is wanted; otherwise the last one's alone, at first.next[s]
+    const void* whole = nullptr;  ///< LoopPolicy::whole
+};
+
+/// Its backward, which takes the steps in the other order; without a clip by norm.
+struct LoopBackward {
+    StepBackward first;
+    const void* w = nullptr;  ///< in: W_hh packed for Packing::transposed, where the first step needs none as well
+    std::int64_t steps = 0;
+    bool reverse = false;  ///< of forward
+    const void* whole = nullptr;
+};
+
+/// What a time loop's policy follows from.
+struct LoopTask {
+    const CellInfo& cell;
+    const LayerSpec& layer;
+    const StackSpec& stack;
+    const Extent& extent;
+    std::int64_t steps;  ///< of an operation
+    bool backward;
+    int at_once;  ///< how many such loops may be on the device together
+};
+
+/// How a backend takes the steps of a time loop.
+struct LoopPolicy {
+    std::string algorithm, reason;      ///< for people
+    std::shared_ptr<const void> whole;  ///< not null: all of them in one call, which is given it
+    std::int64_t scratch_bytes = 0;     ///< that such a call wants of LoopLayer::scratch
+};
+
 /// A softmax over rows of logits with its loss.
 struct CrossEntropy {
     DType dtype = DType::f32;
@@ -324,8 +363,8 @@ public:
     virtual void check(Precision precision) const = 0;
     /// The maps of a cell. Throws as visit_cell does.
     virtual const CellKernels* cell_kernels(std::string_view name, CellOptions options, Precision precision) const = 0;
-    /// In words, for the plan: the algorithm of a layer's time loop and why.
-    virtual std::string algorithm(const LayerSpec& layer, const Extent& extent) const = 0;
+    /// How it takes the steps of a layer's time loop, and why.
+    virtual LoopPolicy loop_policy(const LoopTask& task) const = 0;
     /// How many bytes of gates a chunk of steps should hold: one product makes them, the time loop reads them after it.
     virtual std::int64_t chunk_bytes() const = 0;
     /// What a step of this layer's time loop needs for itself; the plan books it in the workspace.
@@ -393,6 +432,13 @@ public:
     virtual void project_forward(const ProjectForward& step, Stream stream) = 0;
     virtual void step_backward(const StepBackward& step, Stream stream) = 0;
     virtual void gradient_of_h(const GradientOfH& step, Stream stream) = 0;
+    /// Of both directions of a layer, or one; never called where no policy says so.
+    virtual void loop_forward(std::span<const LoopForward> /*loops*/, Stream) {
+        throw Error(ErrorCode::unsupported, "loop_forward: this device takes step after step");
+    }
+    virtual void loop_backward(std::span<const LoopBackward> /*loops*/, Stream) {
+        throw Error(ErrorCode::unsupported, "loop_backward: this device takes step after step");
+    }
     virtual void scan_forward(const ScanForward& scan, Stream stream) = 0;
     virtual void scan_backward(const ScanBackward& scan, Stream stream) = 0;
     // The same of both directions of a layer, whose steps do not wait for each other: at once, where a device can.

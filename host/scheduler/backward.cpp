@@ -108,6 +108,13 @@ public:
     }
     std::size_t stages() const { return range_.layer.cell.stages.size(); }
     bool projected() const { return constants_.projected; }
+    bool whole() const { return range_.layer.backward_loop.whole != nullptr; }
+
+    /// All steps in one call.
+    LoopBackward all() const {
+        return {step(0, 0), pass_.w_hh_transposed(range_.layer, range_.loop, 0), range_.op.end - range_.op.begin,
+                range_.loop.reverse, range_.layer.backward_loop.whole.get()};
+    }
 
     /// Of a projected layer: the gradient of h after the i-th step that is taken.
     GradientOfH gradient(std::int64_t i) const { return {&constants_, time(i), incoming(time(i)), range_.dh(time(i))}; }
@@ -263,6 +270,12 @@ void run_together(const Pass& pass, std::span<const BackwardLoop> loops, std::in
     for (const BackwardLoop& loop : loops) loop.begin();
     if (loops.front().stages() == 0) {
         for (const BackwardLoop& loop : loops) pass.backend.scan_backward(loop.scan(), pass.stream);
+        steps = 0;
+    }
+    if (loops.front().whole()) {
+        std::array<LoopBackward, kMostDirections> all;
+        for (std::size_t d = 0; d < loops.size(); ++d) all[d] = loops[d].all();
+        pass.backend.loop_backward(std::span<const LoopBackward>(all).first(loops.size()), pass.stream);
         steps = 0;
     }
     for (std::int64_t i = 0; i < steps; ++i) {

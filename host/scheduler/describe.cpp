@@ -103,6 +103,22 @@ std::string_view name_of(LayerOrder order) noexcept {
     return "?";
 }
 
+std::string_view name_of(TimeLoop loop) noexcept {
+    switch (loop) {
+        case TimeLoop::automatic:
+            return "automatic";
+        case TimeLoop::steps:
+            return "steps";
+        case TimeLoop::solo:
+            return "solo";
+        case TimeLoop::cluster:
+            return "cluster";
+        case TimeLoop::grid:
+            return "grid";
+    }
+    return "?";
+}
+
 const ParameterInfo& Plan::parameter(std::string_view name) const {
     for (const ParameterInfo& p : parameters)
         if (p.name == name) return p;

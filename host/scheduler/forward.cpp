@@ -41,6 +41,22 @@ public:
     }
     std::size_t stages() const { return layer_.cell.stages.size(); }
     bool projected() const { return constants_.projected; }
+    bool whole() const { return layer_.forward_loop.whole != nullptr; }
+
+    /// All steps in one call.
+    LoopForward all() const {
+        LoopForward loop;
+        loop.first = step(0, 0);
+        loop.steps = op_.end - op_.begin;
+        loop.reverse = loop_.reverse;
+        loop.whole = layer_.forward_loop.whole.get();
+        for (int s = 0; s < layer_.cell.states; ++s) {
+            loop.every[s] =
+                all_slots() || data_of(args_.state_steps, loop_.first_state + static_cast<std::size_t>(s)) != nullptr;
+            if (!loop.every[s]) loop.first.next[s] = state(s, time(loop.steps - 1), true);
+        }
+        return loop;
+    }
 
     /// A stage of the i-th step that is taken.
     StepForward step(std::int64_t i, std::size_t s) const {
@@ -88,10 +104,12 @@ public:
 private:
     std::int64_t time(std::int64_t i) const { return loop_.reverse ? op_.end - 1 - i : op_.begin + i; }
     bool all_slots() const { return layer_.all_slots(pass_.training()); }
+    /// Whether states that the caller wants are written to his memory at once.
+    bool writes_wanted() const { return op_.directions == 1 || whole(); }
     std::int64_t state_bytes(int s) const { return pass_.batch() * layer_.width(s) * pass_.bytes.of_state(s); }
 
     /// Where a state stands before (after) step t. Inference writes a wanted sequence straight into the caller's memory
-    /// and otherwise keeps two slots. Directions that run together stay in slots: a product over both needs the second's
+    /// and otherwise keeps two slots. Directions whose steps run together stay in slots: a product over both needs the second's
     /// operand behind the first's, which the caller's memory does not promise.
     std::byte* state(int s, std::int64_t t, bool after) const {
         const auto i = static_cast<std::size_t>(s);
@@ -99,7 +117,7 @@ private:
         if (all_slots()) return slots + (after ? loop_.slot_after(t) : loop_.slot_before(t)) * state_bytes(s);
         const std::int64_t done = (loop_.reverse ? pass_.steps() - 1 - t : t) + (after ? 1 : 0);
         auto* wanted = static_cast<std::byte*>(data_of(args_.state_steps, loop_.first_state + i));
-        if (wanted && done > 0 && op_.directions == 1)
+        if (wanted && done > 0 && writes_wanted())
             return wanted + (after ? t : loop_.reverse ? t + 1 : t - 1) * state_bytes(s);
         return slots + done % 2 * state_bytes(s);
     }
@@ -232,6 +250,12 @@ void run_together(const Pass& pass, std::span<const ForwardLoop> loops, std::int
     for (const ForwardLoop& loop : loops) loop.begin();
     if (loops.front().stages() == 0) {
         for (const ForwardLoop& loop : loops) pass.backend.scan_forward(loop.scan(), pass.stream);
+        steps = 0;
+    }
+    if (loops.front().whole()) {
+        std::array<LoopForward, kMostDirections> all;
+        for (std::size_t d = 0; d < loops.size(); ++d) all[d] = loops[d].all();
+        pass.backend.loop_forward(std::span<const LoopForward>(all).first(loops.size()), pass.stream);
         steps = 0;
     }
     for (std::int64_t i = 0; i < steps; ++i) {

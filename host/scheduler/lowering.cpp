@@ -9,8 +9,8 @@ namespace {
 /// Appends operations and knows what each waits for.
 class Lowering {
 public:
-    Lowering(const Backend& backend, const Plan& plan, const Program& program)
-        : backend_(backend), extent_(plan.extent), program_(program) {}
+    Lowering(bool backward, const Plan& plan, const Program& program)
+        : backward_(backward), extent_(plan.extent), program_(program) {}
 
     std::vector<Operation> forward() {
         if (program_.arrangement.wavefront) return forward_wavefront();
@@ -247,12 +247,7 @@ private:
         const LayerProgram& of = program_.layers[at.layer];
         switch (kind) {
             case Operation::Kind::time_loop:
-                op.algorithm = backend_.algorithm(of.spec, extent_);
-                op.reason = detail::concat(of.cell.scanned()           ? "h is linear in itself"
-                                           : of.cell.stages.size() > 1 ? "two products a step"
-                                                                       : "one product a step",
-                                           of.spec.projection > 0 ? ", then the projection" : "",
-                                           at.directions > 1 ? ", of both directions at once" : "");
+                describe_loop(op, of, backward_ ? of.backward_loop : of.forward_loop);
                 break;
             case Operation::Kind::input_product:
             case Operation::Kind::weight_product:
@@ -277,7 +272,18 @@ private:
         return static_cast<int>(list_.size()) - 1;
     }
 
-    const Backend& backend_;
+    static void describe_loop(Operation& op, const LayerProgram& of, const LoopPolicy& policy) {
+        op.algorithm = policy.algorithm;
+        op.reason = policy.whole                ? "all steps in one launch"
+                    : of.cell.scanned()         ? "h is linear in itself"
+                    : of.cell.stages.size() > 1 ? "two products a step"
+                                                : "one product a step";
+        if (of.spec.projection > 0) op.reason += ", then the projection";
+        if (op.directions > 1) op.reason += ", of both directions at once";
+        if (!policy.reason.empty()) op.reason += "; " + policy.reason;
+    }
+
+    const bool backward_;
     const Extent& extent_;
     const Program& program_;
     std::vector<Operation> list_;
@@ -287,11 +293,11 @@ private:
 
 }  // namespace
 
-std::vector<Operation> lower_forward(const Backend& backend, const Plan& plan, const Program& program) {
-    return Lowering(backend, plan, program).forward();
+std::vector<Operation> lower_forward(const Plan& plan, const Program& program) {
+    return Lowering(false, plan, program).forward();
 }
-std::vector<Operation> lower_backward(const Backend& backend, const Plan& plan, const Program& program) {
-    return Lowering(backend, plan, program).backward();
+std::vector<Operation> lower_backward(const Plan& plan, const Program& program) {
+    return Lowering(true, plan, program).backward();
 }
 
 }  // namespace rondo

@@ -43,6 +43,19 @@ std::int64_t choose_chunk(const LayerProgram& layer, const Extent& extent, const
     return (extent.steps + chunks - 1) / chunks;
 }
 
+/// How many loops of a layer, or of a wavefront's layers, are on the device at once.
+int loops_at_once(const Program& program, const LayerProgram& layer) {
+    if (program.arrangement.wavefront) return 2;  // its streams
+    return program.arrangement.directions == DirectionOrder::in_turn ? 1 : static_cast<int>(layer.loops.size());
+}
+
+void choose_loops(const Backend& backend, const Plan& plan, const Program& program, LayerProgram& layer) {
+    LoopTask task{layer.cell, layer.spec, plan.spec, plan.extent, layer.chunk, false, loops_at_once(program, layer)};
+    layer.forward_loop = backend.loop_policy(task);
+    task.backward = true;
+    if (plan.extent.mode == Mode::training) layer.backward_loop = backend.loop_policy(task);
+}
+
 void book_prepared(Ledger& ledger, const Backend& backend, const Plan& plan, std::size_t l, LayerProgram& layer) {
     const DType storage = plan.spec.precision.storage;
     for (LoopProgram& loop : layer.loops) {
@@ -147,7 +160,8 @@ struct LoopNeeds {
             dvectors = std::max(dvectors, batch * layer.cell.vectors * layer.spec.hidden);
             if (layer.spec.weight_dropout > 0)
                 dw_hh = std::max(dw_hh, layer.cell.gates * layer.spec.hidden * layer.spec.width());
-            scratch = std::max(scratch, backend.scratch_bytes(layer.cell, layer.spec, plan.spec.precision, batch));
+            scratch = std::max({scratch, backend.scratch_bytes(layer.cell, layer.spec, plan.spec.precision, batch),
+                                layer.forward_loop.scratch_bytes, layer.backward_loop.scratch_bytes});
             for (int s = 0; s < layer.cell.states; ++s)
                 states[static_cast<std::size_t>(s)] =
                     std::max(states[static_cast<std::size_t>(s)], batch * layer.width(s) * bytes.of_dstate(s));
@@ -265,14 +279,15 @@ Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& exte
         layer.chunk = program->arrangement.wavefront
                           ? program->arrangement.piece
                           : choose_chunk(layer, extent, ElementBytes(spec.precision), backend);
+        choose_loops(backend, plan, *program, layer);
         book_prepared(ledger, backend, plan, l, layer);
         book_steps(ledger, plan, l, layer);
         book_noise(ledger, backend, plan, l, layer);
     }
     book_workspace(ledger, backend, plan, *program);
     if (extent.observe) list_observations(plan, *program);
-    plan.forward = lower_forward(backend, plan, *program);
-    if (extent.mode == Mode::training) plan.backward = lower_backward(backend, plan, *program);
+    plan.forward = lower_forward(plan, *program);
+    if (extent.mode == Mode::training) plan.backward = lower_backward(plan, *program);
     program->streams = streams_of(plan);
     plan.program = std::move(program);
     plan.id = identity(plan);

@@ -55,6 +55,7 @@ struct LayerProgram {
     std::int64_t input = 0;
     std::vector<LoopProgram> loops;
     std::int64_t chunk = 1;  ///< steps of one input product
+    LoopPolicy forward_loop, backward_loop;
 
     /// The layer's input [T,B,I] where it is not the caller's x: reserve in training, workspace in inference.
     std::int64_t input_buffer = kAbsent;
@@ -107,8 +108,8 @@ struct ElementBytes {
 };
 
 /// What a plan does, in an order in which it may run. The plan's spec and extent, and the whole program, are set.
-std::vector<Operation> lower_forward(const Backend& backend, const Plan& plan, const Program& program);
-std::vector<Operation> lower_backward(const Backend& backend, const Plan& plan, const Program& program);
+std::vector<Operation> lower_forward(const Plan& plan, const Program& program);
+std::vector<Operation> lower_backward(const Plan& plan, const Program& program);
 
 /// Makes the plan of a valid stack and extent for a backend.
 Plan make_plan(const Backend& backend, const StackSpec& spec, const Extent& extent);

@@ -107,6 +107,15 @@ enum class LayerOrder {
                 ///< direction and none but the first drops out; in turn otherwise.
 };
 
+/// How a plan takes the steps of a layer on a GPU. What cannot be had is stepped through; Operation::reason tells.
+enum class TimeLoop {
+    automatic,  ///< what host/cuda/loop_choice.cpp holds for the fastest
+    steps,      ///< one by one: a product and a fused kernel each
+    solo,       ///< in one launch: all of W_hh in one multiprocessor, which takes some rows of the batch
+    cluster,    ///< in one launch: W_hh shared out over the blocks of a cluster (sm_90), which push h to each other
+    grid,       ///< in one launch: W_hh shared out over many multiprocessors, which exchange h through L2
+};
+
 /// What a plan is made for.
 struct Extent {
     std::int64_t steps = 1;
@@ -116,6 +125,7 @@ struct Extent {
     bool input_gradient = true;  ///< backward may be asked for dx
     DirectionOrder directions = DirectionOrder::automatic;
     LayerOrder layers = LayerOrder::automatic;
+    TimeLoop loop = TimeLoop::automatic;
     bool observe = false;  ///< backward also tells what it sees on its way: Plan::observations. Training only.
     friend bool operator==(const Extent&, const Extent&) = default;
 };
@@ -190,6 +200,7 @@ struct Operation {
 RONDO_API std::string_view name_of(Operation::Kind kind) noexcept;
 RONDO_API std::string_view name_of(DirectionOrder order) noexcept;
 RONDO_API std::string_view name_of(LayerOrder order) noexcept;
+RONDO_API std::string_view name_of(TimeLoop loop) noexcept;
 
 struct Program;  // host/scheduler/program.hpp
 

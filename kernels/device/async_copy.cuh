@@ -1,5 +1,5 @@
 #pragma once
-/// Copies of 16 bytes from global to shared memory that a thread starts and waits for itself (cp.async). They are
+/// Copies of 16 or 4 bytes from global to shared memory that a thread starts and waits for itself (cp.async). They are
 /// gathered into groups; what they bring may be read by this thread after copy_async_wait, by others of the block after
 /// a __syncthreads that follows it. Until then the destination holds nothing.
 #include "device/platform.cuh"
@@ -13,6 +13,15 @@ RONDO_DEVICE void copy_async(void* to_shared, const void* from_global, int valid
                            "l"(__cvta_generic_to_global(from_global)), "r"(valid)
                            : "memory"));
     RONDO_TWIN(lane::copy_async(to_shared, from_global, 16, static_cast<std::size_t>(valid), where));
+}
+
+/// 4 bytes, aligned to 4.
+RONDO_DEVICE void copy_async_word(void* to_shared, const void* from_global,
+                                  [[maybe_unused]] Where where = Where::here()) {
+    RONDO_PTX(asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(to_shared)),
+                           "l"(__cvta_generic_to_global(from_global))
+                           : "memory"));
+    RONDO_TWIN(lane::copy_async(to_shared, from_global, 4, 4, where));
 }
 
 /// Closes the group of this thread's copies since the last call.

@@ -48,6 +48,8 @@ template <class... Parameters>
 void launch(const Launch& how, void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
     const void* const function = reinterpret_cast<const void*>(kernel);
     if (how.shared_bytes > kDefaultSharedBytes) check(allow_shared_memory(function, how.shared_bytes), how.kernel);
+    if (how.cluster.x * how.cluster.y * how.cluster.z > kPortableCluster)
+        check(allow_large_clusters(function), how.kernel);
 
 #if defined(__CUDACC__)
     cudaLaunchAttribute attributes[2] = {};

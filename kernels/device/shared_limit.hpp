@@ -1,5 +1,5 @@
 #pragma once
-/// Permission for a kernel to have more than 48 KB of dynamic shared memory.
+/// Permission for a kernel to have more than 48 KB of dynamic shared memory, and clusters of more than 8 blocks.
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
@@ -34,6 +34,14 @@ inline cudaError_t allow_shared_memory(const void* kernel, std::size_t bytes) {
     else
         list.push_back({kernel, device, bytes});
     return cudaSuccess;
+}
+
+/// Blocks of a cluster that every device of sm_90 takes.
+inline constexpr unsigned kPortableCluster = 8;
+
+/// Up to 16 blocks (sm_90), instead of the 8 that every device of its kind has room for.
+inline cudaError_t allow_large_clusters(const void* kernel) {
+    return cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
 }
 
 }  // namespace rondo::device

@@ -81,9 +81,13 @@ TEST(BenchFlags, ASingleRow) {
     const Row wave = parse_flags({"--layers", "3", "--layer-order", "wavefront"}).rows[0];
     EXPECT_EQ(wave.extent().layers, LayerOrder::wavefront);
     EXPECT_EQ(wave.name(), "lstm/bf16/H256/I256/B32/T256/L3/D1/training/layers=wavefront");
+    const Row cluster = parse_flags({"--loop", "cluster"}).rows[0];
+    EXPECT_EQ(cluster.extent().loop, TimeLoop::cluster);
+    EXPECT_EQ(cluster.name(), "lstm/bf16/H256/I256/B32/T256/L1/D1/training/loop=cluster");
     EXPECT_EQ(batched.extent().directions, DirectionOrder::batched);
     EXPECT_EQ(batched.name(), "lstm/bf16/H256/I256/B32/T256/L1/D2/training/directions=batched");
     EXPECT_EQ(parse_flags({"--grid", "short", "--list"}).rows.size(), 40u);
+    EXPECT_EQ(parse_flags({"--grid", "loops"}).rows.size() % 4, 0u);
     EXPECT_TRUE(parse_flags({"--alone", "--hidden", "64"}).alone);
     EXPECT_EQ(parse_flags({"--parity", "7"}).rows.size(), 7u);
 }
@@ -93,6 +97,7 @@ TEST(BenchFlags, RefusesWhatItDoesNotKnow) {
     EXPECT_THROW(parse_flags({"--hidden"}), Error);
     EXPECT_THROW(parse_flags({"--direction-order", "sideways"}), Error);
     EXPECT_THROW(parse_flags({"--layer-order", "sideways"}), Error);
+    EXPECT_THROW(parse_flags({"--loop", "round"}), Error);
     EXPECT_THROW(parse_flags({"--hidden", "3x"}), Error);
     EXPECT_THROW(parse_flags({"--hidden", "0"}), Error);
     EXPECT_THROW(parse_flags({"--cell", "perceptron"}), Error);

@@ -154,7 +154,8 @@ TEST(CpuBackend, SaysWhatItIs) {
     CpuBackend backend(2, Isa::baseline);
     EXPECT_EQ(backend.name(), "cpu");
     EXPECT_EQ(backend.description(), "cpu, 2 threads, baseline instructions");
-    EXPECT_NE(backend.algorithm({}, {}).find("cpu baseline"), std::string::npos);
+    const CellInfo lstm = cell_info("lstm", {});
+    EXPECT_NE(backend.loop_policy({lstm, {}, {}, {}, 1, false, 1}).algorithm.find("cpu baseline"), std::string::npos);
     EXPECT_THROW(CpuBackend(-1), Error);
     EXPECT_THROW(backend.cell_kernels("lstm", {.reset_before = true}, Precision::f32()), Error);
     EXPECT_THROW(backend.cell_kernels("lstm", {}, Precision::bf16()), Error);

@@ -1,5 +1,6 @@
 /// Directions of a layer in turn, on two streams and batched into one product and one launch a step; layers of a stack
 /// in turn and as a wavefront.
+#include "cuda/loop_choice.hpp"
 #include "cuda/on_gpu.hpp"
 #include "support/cases.hpp"
 #include "support/compare.hpp"
@@ -157,6 +158,68 @@ TEST_F(CudaOrdersGpu, AWavefrontIsCaptured) {
         RnnHarness harness(device(), p, Mode::training, {.layers = LayerOrder::wavefront, .observe = true});
         expect_the_same_recorded(harness);
     }
+}
+
+/// An H100, as published: 132 multiprocessors, 227 KiB of shared memory, and how many clusters run at once.
+int groups_of_an_h100(const kernels::Geometry& geometry) {
+    if (geometry.shared_bytes > 227 * 1024 - 128) return 0;
+    if (geometry.exchange != kernels::Exchange::cluster) return 132 / geometry.ranks;
+    return geometry.ranks == 16 ? 7 : geometry.ranks == 8 ? 15 : 128 / geometry.ranks;
+}
+
+cuda::LoopChoice choice_on_an_h100(int gates, std::int64_t hidden, std::int64_t batch, TimeLoop wanted,
+                                   bool backward = false) {
+    cuda::LoopQuestion question;
+    question.shape.gates = gates;
+    question.shape.states = gates == 4 ? 2 : 1;
+    question.shape.element_bytes = 2;
+    question.shape.batch = batch;
+    question.shape.hidden = hidden;
+    question.shape.backward = backward;
+    question.steps = 256;
+    return cuda::choose_loop(question, wanted, {132, groups_of_an_h100});
+}
+
+TEST(CudaLoopChoice, GrowsFromOneMultiprocessorToManyAndBackToSteps) {
+    const auto exchange = [](std::int64_t hidden, std::int64_t batch) {
+        const cuda::LoopChoice choice = choice_on_an_h100(4, hidden, batch, TimeLoop::automatic);
+        return choice.geometry ? cuda::describe(*choice.geometry) : std::string("steps");
+    };
+    EXPECT_TRUE(exchange(64, 32).starts_with("solo")) << exchange(64, 32);
+    EXPECT_TRUE(exchange(128, 32).starts_with("solo")) << exchange(128, 32);
+    EXPECT_TRUE(exchange(256, 16).starts_with("cluster")) << exchange(256, 16);
+    EXPECT_TRUE(exchange(512, 16).starts_with("cluster")) << exchange(512, 16);
+    for (const std::int64_t hidden : {650, 768, 1024, 1500})
+        EXPECT_TRUE(exchange(hidden, 20).starts_with("grid")) << exchange(hidden, 20);
+    EXPECT_EQ(exchange(4096, 256), "steps");
+}
+
+TEST(CudaLoopChoice, LaysOutWhatItChooses) {
+    for (const bool backward : {false, true})
+        for (const int gates : {1, 3, 4})
+            for (const std::int64_t hidden : {1, 32, 62, 128, 200, 256, 512, 650, 768, 1024, 1500, 2048})
+                for (const std::int64_t batch : {1, 20, 62, 64, 256})
+                    for (const TimeLoop wanted : {TimeLoop::solo, TimeLoop::cluster, TimeLoop::grid}) {
+                        const cuda::LoopChoice choice = choice_on_an_h100(gates, hidden, batch, wanted, backward);
+                        SCOPED_TRACE(testing::Message() << gates << " gates, H " << hidden << ", B " << batch << ", "
+                                                        << name_of(wanted) << (backward ? " backward" : ""));
+                        if (!choice.geometry) {
+                            EXPECT_FALSE(choice.reason.empty());
+                            continue;
+                        }
+                        const kernels::Geometry& g = *choice.geometry;
+                        EXPECT_GT(groups_of_an_h100(g), 0);
+                        EXPECT_GE(std::int64_t{g.ranks} * g.units, hidden);
+                        EXPECT_GE(std::int64_t{g.groups} * g.rows, batch);
+                        EXPECT_LE(g.threads(), 32 * kernels::kLoopWarps);
+                        EXPECT_GE(g.splits * g.tiles, g.all_tiles);
+                        EXPECT_LT((g.splits - 1) * g.tiles, g.all_tiles);
+                        if (wanted == TimeLoop::grid) {
+                            EXPECT_LE(g.groups * g.ranks, 132);
+                            EXPECT_LT(std::int64_t{g.ranks - 1} * g.units, hidden);
+                        }
+                        if (wanted == TimeLoop::solo) EXPECT_EQ(g.ranks, 1);
+                    }
 }
 
 }  // namespace

@@ -36,6 +36,8 @@ ADDITIVE, CTC = "kernels/additive_attention.cu", "kernels/ctc.cu"
 STAGING, ORDER = "host/cuda/staging.cpp", "host/cuda/order.cpp"
 OPTIMIZER, TRAINER = "host/train/optimizer.cpp", "host/train/trainer.cpp"
 SUMS = [SQUARES, ERROR]
+WHOLE = "kernels/persistent/"
+LOOPS = [WHOLE + f"loops_{t}.cu" for t in ("bf16", "f32", "f16")]
 MATMUL, LOOP, STREAM, MEMORY, BACKEND, OPERATIONS, GPU = (
     f"host/cuda/{n}.cpp" for n in ("matmul", "time_loop", "stream", "memory", "cuda_backend", "operations", "gpu"))
 
@@ -80,8 +82,8 @@ FAULTS = [
     ("forward: zoneout's candidates are what is kept", OUTPUT, "store_any(static_cast<W*>(zoneout.candidate) + element, next);", "store_any(static_cast<W*>(zoneout.candidate) + element, state);", F + P),
     ("output: h is fed back whole", OUTPUT, "value[i] *= h[i];", "value[i] = h[i];", F + P),
     ("backward: what zoneout keeps has a gradient twice", BACKWARD, "if (stays) e[i].dnext[s] = C(0);", "", B),
-    ("backward: what zoneout keeps has no gradient", BACKWARD, "value[i] += stayed[s][i];", "", B),
-    ("incoming: h is fed back whole", INCOMING, "product[i] *= mask[i];", "", B + G),
+    ("backward: what zoneout keeps has no gradient", BACKWARD, "value[i] += stayed[s][i];", "value[i] += C(0);", B),
+    ("incoming: h is fed back whole", INCOMING, "product[i] *= mask[i];", "product[i] *= C(1);", B + G),
     ("scan: segments begin with the initial h", SCAN + "segments.cuh", "for (unsigned s = 0; s < threadIdx.y; ++s) x =", "for (unsigned s = 0; s + 8 < threadIdx.y; ++s) x =", SCANS),
     ("scan: maps composed in the wrong order", SCAN + "segments.cuh", "return {a * before.a, (*this)(before.b)};", "return {a * before.a, before(b)};", SCANS),
     ("scan: the last segment is cut short", SCAN + "segments.cuh", "(n + kScanSegments - 1) / kScanSegments, begin", "n / kScanSegments, begin", SCANS),
@@ -274,4 +276,34 @@ FAULTS = [
     ("lengths: told for ever", "host/cuda/findings.cpp", "if (found != 0) shared.store(0);", "", None),
     ("lengths: waiting for an event tells nothing", ORDER, "    findings_.report();\n", "", None),
     ("trainer: dropped recordings not counted", "host/train/step_recordings.cpp", "dropped_ += slot.used > 0 ? 1 : 0;", "", None),
+
+    # Time loops in one launch.
+    ("loops: operands share one buffer", WHOLE + "operand.cuh", "buffers_ + i % 2 *", "buffers_ + 0 *", LOOPS),
+    ("loops: solo does not wait for its operand", WHOLE + "operand.cuh", "case Exchange::solo: return __syncthreads();", "case Exchange::solo: return;", LOOPS),
+    ("loops: a cluster waits for the phase before", WHOLE + "operand.cuh", "static_cast<unsigned>(i / 2 % 2)", "static_cast<unsigned>(i / 2 % 2 ^ 1)", LOOPS),
+    ("loops: a cluster waits for its own bytes alone", WHOLE + "operand.cuh", "bytes_(rows * planes * geometry.span()", "bytes_(rows * planes * geometry.units", LOOPS),
+    ("loops: a grid waits for the operand before", WHOLE + "operand.cuh", "static_cast<unsigned>(i + 1) *", "static_cast<unsigned>(i) *", LOOPS),
+    ("loops: a grid's block announces too early", WHOLE + "operand.cuh", "if (geometry_.exchange != Exchange::grid) return; __syncthreads();", "if (geometry_.exchange != Exchange::grid) return;", LOOPS),
+    ("loops: the last tile in registers lost", WHOLE + "weights.cuh", "if (tile < tiles_) multiply_tile", "if (tile + 1 < tiles_ || tile == 0) multiply_tile", LOOPS),
+    ("loops: tiles in shared memory read one too far", WHOLE + "weights.cuh", "w[slab] = rest_[((tile - kHeld) * kSlabs + slab) * 32];", "w[slab] = rest_[((tiles_ - 1 - tile) * kSlabs + slab) * 32];", LOOPS),
+    ("loops: the last split of K not added", WHOLE + "weights.cuh", "of_split < geometry.splits; ++of_split", "of_split + 1 < geometry.splits; ++of_split", LOOPS),
+    ("loops: one place for two passes' sums", WHOLE + "block.cuh", "parity * place", "0 * parity * place", LOOPS),
+    ("loops: three products of tf32 are one", WHOLE + "weights.cuh", "if (threefold) {", "if (threefold && j > 1) {", LOOPS[1:2]),
+    ("loops: a slab's rows sent one too few", WHOLE + "block.cuh", "if (pass * kSlab + row < rows) operand.put", "if (pass * kSlab + row + 1 < rows || pass > 0) operand.put", LOOPS),
+    ("loops: units of the last block not cut off", WHOLE + "block.cuh", "e.exists = e.row < rows && e.unit < H;", "e.exists = e.row < rows;", LOOPS),
+    ("loops: states of padded rows carried", WHOLE + "block.cuh", "carried(s, row, i % units) = unit < H ?", "carried(s, row, i % units) = unit + 1 < H ?", LOOPS),
+    ("loops: gates_x of the step before", WHOLE + "forward.cuh", "fetch(ends ? step + 1 : step,", "fetch(step,", LOOPS),
+    ("loops: gates_x not waited for", WHOLE + "forward.cuh", "device::copy_async_wait<1>();", "device::copy_async_wait<2>();", LOOPS),
+    ("loops: the bias of another gate", WHOLE + "forward.cuh", "bias(gate * geometry.units + at.own)", "bias(at.own)", LOOPS),
+    ("loops: idle rows are forgotten", WHOLE + "forward.cuh", "sent = to_storage<S>(e.next[0]);", "if (active) sent = to_storage<S>(e.next[0]);", LOOPS),
+    ("loops: c stands still", WHOLE + "forward.cuh", "this->carried(s, at.row, at.own) = e.next[s];", "if (s == 0) this->carried(s, at.row, at.own) = e.next[s];", LOOPS),
+    ("loops: every step's state where the last one's is wanted", WHOLE + "forward.cuh", "const int slot = a.every[s] ? step : 0;", "const int slot = step;", LOOPS),
+    ("loops: W_hh backward as forward", WHOLE + "backward.cuh", "[(gate * H + from) * H + unit]", "[(gate * H + unit) * H + from]", LOOPS),
+    ("loops: the first product of a piece lost", WHOLE + "backward.cuh", "if ((step > 0 || a.later_dgates != nullptr) &&", "if (step > 0 &&", LOOPS),
+    ("loops: a product for rows that took no later step", WHOLE + "backward.cuh", "takes(a.lengths, at.batch_row, t - a.t_step)", "takes(a.lengths, at.batch_row, t)", LOOPS),
+    ("loops: no clip inside the recurrence", WHOLE + "backward.cuh", "if (a.gradient_clip > 0) dh =", "if (a.gradient_clip < 0) dh =", LOOPS),
+    ("loops: the gradient past a length lost", WHOLE + "backward.cuh", "} else { carry(0) = dh; }", "}", LOOPS),
+    ("loops: dy of the first direction", "host/cuda/whole_loop.cpp", "a.dy_step = forth * layer.batch * first.dh.dy_stride;", "a.dy_step = layer.batch * first.dh.dy_stride;", None),
+    ("loops: a grid's counters are not zeroed", "host/cuda/whole_loop.cpp", "if (geometry.scratch_bytes > 0) zero(", "if (geometry.scratch_bytes > 1u << 30) zero(", None),
+    ("loops: wanted states in slots", "host/scheduler/forward.cpp", "return op_.directions == 1 || whole();", "return op_.directions == 1;", None),
 ]

@@ -14,8 +14,8 @@ from lane_faults import FAULTS
 
 FOLDERS = ["include", "host", "kernels", "tests/support", "tests/cuda", "tests/lane"]
 # Of the tests' support, no reader of files, and so not the fixtures.
-SOURCES = ["kernels/*.cu", "kernels/attention/*.cu", "kernels/pointwise/*.cu", "kernels/scan/*.cu", "host/cuda/*.cpp",
-           "host/reference/*.cpp", "host/scheduler/*.cpp", "host/cpu/*.cpp", "host/cpu/ops/*.cpp", "host/cpu/isa/*.cpp",
+SOURCES = [*(f"kernels/{folder}*.cu" for folder in ("", "attention/", "pointwise/", "scan/", "persistent/")),
+           "host/cuda/*.cpp", "host/reference/*.cpp", "host/scheduler/*.cpp", "host/cpu/*.cpp", "host/cpu/ops/*.cpp", "host/cpu/isa/*.cpp",
            "host/files/*.cpp", "host/model/[!v]*.cpp", "host/model/values.cpp", "host/model/modules/*.cpp",
            "host/train/*.cpp", "tests/support/[!f]*.cpp", "tests/cuda/*.cpp", "tests/lane/emulator/*.cpp",
            "tests/lane/standin/*.cpp", "tests/lane/engine/*.cpp", "tests/lane/support/main.cpp"]
@@ -30,6 +30,9 @@ BESIDE = [("kernels/attention/", "CudaAttentionGpu.*"), ("kernels/additive_atten
           *((f"kernels/{loop}/", "CudaGradientsGpu.EdgeExtents:CudaGradientsGpu.SeveralBlocks:CudaStreamsGpu.*:"
             "CudaOutputsGpu.*")
             for loop in ("pointwise", "scan")),
+          ("kernels/persistent/", "CudaLoop*"),
+          ("host/cuda/whole_loop", "CudaLoop*"),
+          ("host/scheduler/forward", "CudaLoopExchangesGpu.*:CudaOrdersGpu.*"),
           ("kernels/", "CudaOperationsGpu.*"),
           ("host/cuda/operations", "CudaOperationsGpu.*"),
           ("host/cuda/modules", "CudaModulesGpu.*:CudaAttentionGpu.*:CudaModelsGpu.*"),

@@ -176,6 +176,25 @@ std::vector<Case> edge_cases() {
     return cases;
 }
 
+std::vector<Case> loop_cases() {
+    constexpr std::int64_t kHidden[] = {40, 49, 33, 67, 72}, kSteps[] = {4, 2, 5, 1}, kBatch[] = {11, 9, 20, 3, 17};
+    LayerSpec dropped = layer_of("gru");
+    dropped.weight_dropout = 0.3;
+    std::vector<Case> cases;
+    std::uint64_t n = 0;
+    for (LayerSpec layer : {layer_of("lstm"), layer_of("gru"), layer_of("rnn_tanh"), layer_of("lstm", {}, 0.25),
+                            layer_of("rnn_relu"), dropped})
+        for (const Way& way : kWays) {
+            layer.direction = way.direction;
+            layer.merge = way.merge;
+            layer.biases = kBiases[n % 3];
+            set_hidden(layer, kHidden[n % 5]);
+            cases.push_back(make_case({layer}, 3, kSteps[n % 4], kBatch[(n + n / 5) % 5], n % 2 == 0, 6000 + n));
+            ++n;
+        }
+    return cases;
+}
+
 std::vector<Case> wide_cases() {
     std::vector<Case> cases;
     for (LayerSpec layer : cell_variants()) {

@@ -42,6 +42,9 @@ std::vector<Case> stack_cases(int count);
 /// Every variant over 256 steps, and wider ones over 64.
 std::vector<Case> long_cases();
 
+/// Cells whose time loops can run in one launch, with more units and rows than one block of such a launch takes.
+std::vector<Case> loop_cases();
+
 /// Every variant with 127 units.
 std::vector<Case> wide_cases();
 

@@ -15,8 +15,9 @@ DType dtype_of_state(const Plan& plan, std::size_t i) {
 }
 
 Extent extent_of(const Problem& p, Mode mode, const Orders& orders) {
-    return {p.steps, p.batch,           mode,          p.ragged(),
-            true,    orders.directions, orders.layers, orders.observe && mode == Mode::training};
+    return {p.steps,       p.batch,     mode,
+            p.ragged(),    true,        orders.directions,
+            orders.layers, orders.loop, orders.observe && mode == Mode::training};
 }
 
 }  // namespace

@@ -7,10 +7,11 @@
 
 namespace rondo::test {
 
-/// In which order a plan is to run what does not depend on each other.
+/// What a plan is asked for that makes no difference to results: see Extent.
 struct Orders {
     DirectionOrder directions = DirectionOrder::automatic;
     LayerOrder layers = LayerOrder::automatic;
+    TimeLoop loop = TimeLoop::automatic;
     bool observe = false;
 };
 

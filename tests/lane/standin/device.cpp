@@ -251,6 +251,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* fu
         *attributes = {};
         attributes->maxThreadsPerBlock = static_cast<int>(kMaxBlockThreads);
         attributes->maxDynamicSharedSizeBytes = static_cast<int>(allowed_to(function));
+        attributes->binaryVersion = attributes->ptxVersion = 90;
     });
 }
 

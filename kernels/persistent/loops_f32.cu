@@ -1,0 +1,4 @@
+#include "persistent/loops.cuh"
+
+template rondo::kernels::LoopLaunches rondo::kernels::find_loops<rondo::DType::f32>(std::string_view,
+                                                                                    rondo::CellOptions);

@@ -1,0 +1,198 @@
+#pragma once
+/// All steps of a time loop in one launch: W_hh stays in registers and shared memory, and only the operand of its
+/// product travels.
+///
+///     forward    gates_h[B,G,H] = h[B,H] · W_hhᵀ            then the cell's map       operand: h
+///     backward   dh[B,H] += dgates_h(later)[B,G·H] · W_hh   then the cell's backward  operand: dgates_h
+///
+/// A group of blocks holds all of W_hh and owns some rows of the batch; block r of its `ranks` makes what belongs to
+/// units [r·units, (r+1)·units), and all of them need that as the next operand. Groups have nothing to do with each
+/// other. Exchanges differ in how an operand gets around within a group:
+///
+///     solo      one block; its own shared memory
+///     cluster   the blocks of a cluster; pushed into each other's shared memory, whose mbarriers count the bytes
+///     grid      blocks that are resident together; through L2, with one counter a group
+///
+/// Within a block, warps share out the units; where there are more warps than that takes, they share out K as well and
+/// their sums are added in order.
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "pointwise/cell.hpp"
+#include "rondo/cell/element.hpp"
+#include "rondo/dtype.hpp"
+
+namespace rondo::kernels {
+
+enum class Exchange { solo, cluster, grid };
+
+inline constexpr int kLoopWarps = 8;      ///< of a block, at most: a thread may then have 255 registers
+inline constexpr int kSlab = 8;           ///< rows of W_hh that a tensor core takes together, and rows of the batch
+inline constexpr int kOperandBytes = 64;  ///< of an operand's row in a tile: what a warp multiplies in one go
+inline constexpr int kLargestCluster = 16;
+
+/// Slabs of units that a warp makes: an even number of a product's slabs, and eight warps hold as much of W_hh as a
+/// multiprocessor's registers take.
+constexpr int loop_unit_slabs(int gates, bool backward) { return !backward && gates == 1 ? 4 : 2; }
+
+/// Slabs times tiles that a warp holds in registers: 128 of them a thread, and of f32, whose parts of tf32 take some, 96.
+constexpr int held_slab_tiles(std::size_t element_bytes) { return element_bytes == 4 ? 24 : 32; }
+
+/// What a launch's layout follows from.
+struct LoopShape {
+    int gates = 0, states = 0;
+    std::int64_t element_bytes = 0;  ///< of the storage type
+    std::int64_t batch = 0, hidden = 0;
+    bool backward = false;
+
+    /// Planes [.., H] of an operand.
+    constexpr int planes() const { return backward ? gates : 1; }
+    constexpr int unit_slabs() const { return loop_unit_slabs(gates, backward); }
+    constexpr int warp_units() const { return unit_slabs() * kSlab; }
+    constexpr int slabs() const { return backward ? unit_slabs() : gates * unit_slabs(); }
+    constexpr int held() const { return held_slab_tiles(static_cast<std::size_t>(element_bytes)) / slabs(); }
+};
+
+/// How a launch is laid out. Places are bytes into a block's shared memory.
+struct Geometry {
+    Exchange exchange = Exchange::solo;
+    int ranks = 1;       ///< blocks of a group
+    int groups = 1;      ///< of a direction
+    int rows = kSlab;    ///< of the batch, of a group; a multiple of kSlab
+    int units = 0;       ///< of a block; a multiple of LoopShape::warp_units
+    int unit_warps = 1;  ///< that share out the units
+    int splits = 1;      ///< that share out K
+    int tiles = 1;       ///< of a split; the last one may have fewer
+    int all_tiles = 1;
+    int rest_tiles = 0;      ///< of a split: what registers do not hold
+    int pitch = 0;           ///< elements from row to row of an operand
+    bool threefold = false;  ///< products of f32 are three of tf32, which keeps 22 of 24 bits
+    std::size_t biases = 0, carried = 0, inputs = 0, partial = 0, stage = 0, rest = 0, operand = 0, shared_bytes = 0;
+    std::size_t scratch_bytes = 0;  ///< of a direction in global memory: LoopExchange::scratch
+
+    constexpr int span() const { return ranks * units; }  ///< of a plane of an operand
+    constexpr int threads() const { return unit_warps * splits * 32; }
+};
+
+/// The layout with that many blocks and rows to a group; the last blocks may have no units. Units of 0: a block cannot
+/// take its share.
+constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks, int rows) {
+    const auto up = [](std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; };
+    Geometry g;
+    g.exchange = exchange;
+    g.ranks = ranks;
+    g.rows = static_cast<int>(up(rows, kSlab));
+    g.groups = static_cast<int>((shape.batch + g.rows - 1) / g.rows);
+    const std::int64_t units = up((shape.hidden + ranks - 1) / ranks, shape.warp_units());
+    if (units > kLoopWarps * shape.warp_units()) return g;
+    g.units = static_cast<int>(units);
+    g.unit_warps = g.units / shape.warp_units();
+    const std::int64_t element = shape.element_bytes, tile = kOperandBytes / element;
+    g.all_tiles = static_cast<int>((std::int64_t{shape.planes()} * g.span() + tile - 1) / tile);
+    g.splits = kLoopWarps / g.unit_warps < g.all_tiles ? kLoopWarps / g.unit_warps : g.all_tiles;
+    g.tiles = (g.all_tiles + g.splits - 1) / g.splits;
+    g.splits = (g.all_tiles + g.tiles - 1) / g.tiles;
+    // An odd number of tiles' bytes: neighbouring rows then lie in different banks.
+    g.pitch = static_cast<int>((g.all_tiles % 2 == 0 ? g.all_tiles + 1 : g.all_tiles) * tile);
+
+    const std::int64_t warps = g.unit_warps * g.splits;
+    const auto book = [&](std::int64_t bytes) {
+        const std::size_t place = g.shared_bytes;
+        g.shared_bytes += static_cast<std::size_t>(up(bytes, 128));
+        return place;
+    };
+    constexpr std::int64_t kSumBytes = 32 * 2 * sizeof(float), kSlabBytes = 32 * 16;
+    g.biases = book(shape.backward ? 0 : shape.gates * units * std::int64_t{sizeof(float)});
+    g.carried = book(shape.states * g.rows * units * std::int64_t{sizeof(float)});
+    g.inputs =
+        book(shape.backward ? 0 : 2 * std::int64_t{g.threads()} * shape.slabs() * 2 * std::int64_t{sizeof(float)});
+    g.partial = book(g.splits > 1 ? 2 * warps * shape.slabs() * kSumBytes : 0);
+    g.stage = book(warps * shape.planes() * kSlab * kSlab * element);
+    g.rest_tiles = g.tiles > shape.held() ? g.tiles - shape.held() : 0;
+    g.rest = book(warps * g.rest_tiles * shape.slabs() * kSlabBytes);
+    const std::int64_t operand = 2 * std::int64_t{g.rows} * g.pitch * element;
+    if (exchange == Exchange::grid)
+        g.scratch_bytes = static_cast<std::size_t>(g.groups * up(operand, 128) + g.groups * 128);
+    else
+        g.operand = book(operand);
+    return g;
+}
+
+/// How the blocks of a group reach each other, and whom they tell where one waits in vain.
+struct LoopExchange {
+    void* scratch = nullptr;        ///< grid: Geometry::scratch_bytes of zeros, of each direction its own
+    std::uint64_t nanoseconds = 0;  ///< how long a wait may last
+    std::int64_t* late = nullptr;   ///< a word of page-locked host memory: set where one lasted longer
+};
+
+/// One direction of a layer forward, `steps` in its order. What a step reads and writes lies `.._step` elements behind
+/// what the one before it did; less than zero where time runs backwards.
+struct LoopForward {
+    std::int64_t batch = 0, hidden = 0, steps = 0, t = 0, t_step = 1;  ///< t: of the first step
+    const std::int64_t* lengths = nullptr;                             ///< [B] or null
+    const void* w = nullptr;                                           ///< in S [G·H,H]
+    const void* bias_h = nullptr;                                      ///< in C [G,H] or null
+    double clip = 0;                                                   ///< of the cell; 0 for none
+    const void* gates_x = nullptr;                                     ///< in C [B,G,H]
+    std::int64_t gates_x_step = 0;
+    const void* state[kMostStates] = {};  ///< in [0] S [B,H], others C [B,H]: before the first step
+    void* next[kMostStates] = {};         ///< out, likewise: after every step, or, not every[s], after the last one
+    std::int64_t next_step = 0;
+    bool every[kMostStates] = {};
+    void* saved = nullptr;  ///< out S [B,R,H] or null
+    std::int64_t saved_step = 0;
+    void* y = nullptr;  ///< out S, rows y_stride apart, or null
+    std::int64_t y_stride = 0, y_step = 0;
+    double y_scale = 1;
+    bool y_add = false;
+    LoopExchange exchange;
+};
+
+/// Its backward: steps in the other order.
+struct LoopBackward {
+    std::int64_t batch = 0, hidden = 0, steps = 0, t = 0, t_step = -1;
+    const std::int64_t* lengths = nullptr;
+    const void* w = nullptr;
+    double clip = 0, gradient_clip = 0;   ///< the latter of what flows back from a step to h before it, by value
+    const void* later_dgates = nullptr;   ///< in S [B,G,H]: dgates_h of the step that ran after the first one; or null
+    const void* carry[kMostStates] = {};  ///< in [B,H]: gradients after the first step but for the product; or null
+    bool carry_in_storage = false;        ///< carry[0] is in S
+    const void* state[kMostStates] = {};  ///< in: before a step
+    const void* next[kMostStates] = {};   ///< in: after it
+    std::int64_t state_step = 0;          ///< of both, dstep and dh_told
+    const void* saved = nullptr;          ///< in S [B,R,H]
+    std::int64_t saved_step = 0;
+    const void* dy = nullptr;  ///< in S, rows dy_stride apart, or null
+    std::int64_t dy_stride = 0, dy_step = 0;
+    double dy_scale = 1;
+    const void* dstep[kMostStates] = {};  ///< in [0] S [B,H], others C [B,H]: asked for of a step's states; or null
+    void* dgates_x = nullptr;             ///< out S [B,G,H]
+    void* dgates_h = nullptr;             ///< out S [B,G,H], where the cell has two kinds
+    std::int64_t dgates_step = 0;         ///< of both
+    void* dstate[kMostStates] = {};       ///< out C [B,H]: gradients before the last step but for the product
+    void* dh_told = nullptr;              ///< out C [B,H]: dh of rows that take the step; or null
+    LoopExchange exchange;
+};
+
+/// A launch of either, for one direction or two; `geometry` of lay_out().
+using LaunchLoopForward = void (*)(const Directions<LoopForward>&, const Geometry&, cudaStream_t);
+using LaunchLoopBackward = void (*)(const Directions<LoopBackward>&, const Geometry&, cudaStream_t);
+
+/// A cell's loops, with what the driver tells of them.
+struct LoopLaunches {
+    LaunchLoopForward forward = nullptr;
+    LaunchLoopBackward backward = nullptr;
+    const void *forward_kernel = nullptr, *backward_kernel = nullptr;
+};
+
+/// Of storage bf16, f16 or f32. Null: the cell has none.
+template <DType kType>
+LoopLaunches find_loops(std::string_view cell, CellOptions options);
+
+/// How many groups of that geometry the current GPU runs at once; 0: it cannot hold one.
+int most_groups(const void* kernel, const Geometry& geometry);
+
+}  // namespace rondo::kernels
