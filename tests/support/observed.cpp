@@ -39,6 +39,9 @@ double own(const Problem& p, const ObservationInfo& info, std::size_t h, std::in
     return sum;
 }
 
+/// Whether a step of with_ends has its gates at the other end.
+bool turned(std::int64_t t) { return t % 2 != 0; }
+
 }  // namespace
 
 double observed_ratio(const RnnHarness& harness, const Result& ref, Tolerance tolerance) {
@@ -82,15 +85,21 @@ double observed_ratio(const RnnHarness& harness, const Result& ref, Tolerance to
 }
 
 Problem with_ends(Problem p) {
-    for (auto& [name, values] : p.inputs.parameters) {
-        const bool from_x = name.rfind("bias_ih", 0) == 0;
-        const auto units = static_cast<std::size_t>(p.spec.layers[0].hidden);
-        for (std::size_t i = 0; i < values.size(); ++i)
-            values[i] = !from_x                 ? values[i] * 0.001  // a ReLU may stand at 50
-                        : i % units < units / 6 ? -50
-                        : i % units < units / 2 ? 50
-                                                : 0.3;
-    }
+    const std::int64_t units = p.spec.layers[0].hidden, features = p.spec.input;
+    const auto at_an_end = [&](std::int64_t u) { return u < units / 6 ? -50 : u < units / 2 ? 50 : 0; };
+    for (auto& [name, values] : p.inputs.parameters)
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const auto n = static_cast<std::int64_t>(i);
+            if (name.starts_with("weight_ih"))
+                values[i] = n % features == 0 ? at_an_end(n / features % units) : 0;
+            else if (name.starts_with("bias_ih"))
+                values[i] = at_an_end(n % units) == 0 ? 0.3 : 0;
+            else
+                values[i] *= 0.001;  // a ReLU may stand at 50
+        }
+    for (std::size_t i = 0; i < p.inputs.x.size(); ++i)
+        if (!std::isnan(p.inputs.x[i]))  // padding
+            p.inputs.x[i] = turned(static_cast<std::int64_t>(i) / (p.batch * features)) ? -1 : 1;
     return p;
 }
 
@@ -101,8 +110,8 @@ std::vector<double> expected_ends(const RnnHarness& harness, const ObservationIn
     const double elements = rows * static_cast<double>(p.spec.layers[0].hidden);
     std::vector<double> ends;
     for (const GateValue::Kind kind : info.kinds) {
-        ends.push_back(elements / 6);
-        ends.push_back(kind == GateValue::Kind::relu ? 0 : elements / 3);
+        ends.push_back(elements / (turned(t) ? 3 : 6));
+        ends.push_back(kind == GateValue::Kind::relu ? 0 : elements / (turned(t) ? 6 : 3));
     }
     return ends;
 }

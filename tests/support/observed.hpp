@@ -9,8 +9,8 @@ namespace rondo::test {
 /// what came through time. Infinite where the rows that took a step are miscounted.
 double observed_ratio(const RnnHarness& harness, const Result& ref, Tolerance tolerance);
 
-/// A layer whose gates stand, whatever comes in, at their lower end in the first sixth of the units, at their upper end
-/// in the next third and in the middle in the rest; `hidden` is a multiple of 6.
+/// A layer whose gates stand at their lower end in the first sixth of the units, at their upper end in the next third and
+/// in the middle in the rest, and in every other step at the other end; `hidden` is a multiple of 6.
 Problem with_ends(Problem problem);
 
 /// What must be told of such a layer's gates: how many elements at either end, in the order of Plan::observations.
