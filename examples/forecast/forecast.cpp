@@ -23,12 +23,13 @@ struct Task {
     double power;          ///< 0: of logarithms; otherwise of the series to this power
     std::int64_t horizon;  ///< steps ahead
     double tested;         ///< the last part of the series, that training does not see
-    double first;          ///< of the time axis
-    double step;
+    double first;          ///< the year of the first value
+    double step;           ///< years from one value to the next
+    double goal;           ///< the interval score must be at most so much of the naive one's
 };
 constexpr Task kTasks[] = {
-    {"airline", "airline.csv", "thousand passengers a month", 12, 0, 12, 1.0 / 6, 1949, 1.0 / 12},
-    {"sunspots", "sunspots.csv", "sunspots, a year's mean", 1, 0.5, 6, 1.0 / 5, 1700, 1}};
+    {"airline", "airline.csv", "thousand passengers a month", 12, 0, 12, 1.0 / 6, 1949, 1.0 / 12, 1.25},
+    {"sunspots", "sunspots.csv", "sunspots, a year's mean", 1, 0.5, 6, 1.0 / 5, 1700, 1, 0.6}};
 
 double forward(const Task& task, double y) { return task.power == 0 ? std::log(y) : std::pow(y, task.power); }
 double back(const Task& task, double z) {
@@ -260,7 +261,7 @@ std::vector<lesson::Figure> teach(const lesson::Setting& setting) {
         figures.push_back({name + ", share of values inside their 80 % interval", network.inside / network.count,
                            "naive interval", naive.inside / naive.count, Must::be_at_least, 0.65});
         figures.push_back({name + ", interval score", network.score / network.count, "naive interval",
-                           naive.score / naive.count, Must::be_at_most, 1.25 * naive.score / naive.count});
+                           naive.score / naive.count, Must::be_at_most, task.goal * naive.score / naive.count});
 
         // The fan: forecasts one after the other over the test part, each made when it begins.
         const auto when = [&](std::int64_t t) { return task.first + task.step * static_cast<double>(t); };
