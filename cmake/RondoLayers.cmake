@@ -43,12 +43,13 @@ endforeach()
 include(RondoIsa)
 
 # rondo_read_together(LIST): unity sources, which CMake makes of CUDA's only from 3.31 on. Half of the time that nvcc takes
-# for a small kernel are headers. What includes a large one of its own is left alone.
+# for a small kernel are headers. What includes a large one of its own is left alone, and what is large itself.
 function(rondo_read_together list)
   set(alone ${${list}})
-  list(FILTER alone INCLUDE REGEX "/kernels/cub/")
+  set(large "/kernels/(cub/|persistent/loops_)")
+  list(FILTER alone INCLUDE REGEX "${large}")
   set(rest ${${list}})
-  list(FILTER rest EXCLUDE REGEX "/kernels/cub/")
+  list(FILTER rest EXCLUDE REGEX "${large}")
   set(made "")
   set(text "")
   set(count 0)
@@ -64,7 +65,7 @@ function(rondo_read_together list)
       set(text "")
     endif()
   endforeach()
-  set(${list} ${made} ${alone} PARENT_SCOPE)
+  set(${list} ${alone} ${made} PARENT_SCOPE)
 endfunction()
 
 if(RONDO_HAVE_CUDA)

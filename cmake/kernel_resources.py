@@ -16,7 +16,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # As cmake/RondoOptions.cmake compiles them.
-FLAGS = ["-std=c++20", "-O3", "--fmad=false", "-Xptxas=-v", "-cubin", "--expt-relaxed-constexpr"]
+FLAGS = ["-std=c++20", "-O3", "--fmad=false", "-Xptxas=-v", "-cubin"]
 ENTRY = re.compile(r"Compiling entry function '(\w+)' for")
 FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers(?:.*?, (\d+) bytes smem)?")

@@ -73,8 +73,8 @@ struct Geometry {
     std::size_t biases = 0, carried = 0, inputs = 0, partial = 0, stage = 0, rest = 0, operand = 0, shared_bytes = 0;
     std::size_t scratch_bytes = 0;  ///< of a direction in global memory: LoopExchange::scratch
 
-    constexpr int span() const { return ranks * units; }  ///< of a plane of an operand
-    constexpr int threads() const { return unit_warps * splits * 32; }
+    RONDO_HD constexpr int span() const { return ranks * units; }  ///< of a plane of an operand
+    RONDO_HD constexpr int threads() const { return unit_warps * splits * 32; }
 };
 
 /// The layout with that many blocks and rows to a group; the last blocks may have no units. Units of 0: a block cannot
