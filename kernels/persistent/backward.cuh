@@ -87,10 +87,12 @@ private:
                     e.state[s] = of_step<float>(a.state[s], step, a.state_step)[at.index];
                     e.next[s] = of_step<float>(a.next[s], step, a.state_step)[at.index];
                 }
-                const S* const saved =
-                    of_step<S>(a.saved, step, a.saved_step) + at.batch_row * Cell::kSaved * H + at.unit;
+                if constexpr (Cell::kSaved > 0) {
+                    const S* const saved =
+                        of_step<S>(a.saved, step, a.saved_step) + at.batch_row * Cell::kSaved * H + at.unit;
 #pragma unroll
-                for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = saved[r * H];
+                    for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = saved[r * H];
+                }
                 if (a.dy != nullptr)
                     e.dy = of_step<S>(a.dy, step, a.dy_step)[at.batch_row * static_cast<int>(a.dy_stride) + at.unit];
             }
