@@ -19,8 +19,9 @@ namespace {
 // Room for sanitized frames, which are several times the size.
 constexpr std::size_t kStackBytes = (kAddressSanitizer || kThreadSanitizer ? 256 : 64) * 1024;
 
-/// Fruitless looks, by all ready threads together, after which late copies land; and after which nothing more will come.
-std::size_t round_of(std::size_t ready) { return 2 * ready + 2; }
+/// Fruitless looks by so many threads together after which late copies land; and, of all live ones, after how many such
+/// rounds nothing more will come.
+std::size_t round_of(std::size_t threads) { return 2 * threads + 2; }
 constexpr std::size_t kRoundsToLivelock = 64;
 
 }  // namespace
@@ -213,8 +214,7 @@ bool Scheduler::fruitless(Where where) {
     running_->where = where;
     running_->stands_in = "a poll";
     ++idle_;
-    const std::size_t round = round_of(ready_.size());
-    if (++looks_ >= round) {
+    if (++looks_ >= round_of(ready_.size())) {
         // The others have done what they can do without it.
         looks_ = 0;
         slow_block_ = nullptr;
@@ -225,8 +225,10 @@ bool Scheduler::fruitless(Where where) {
             if (schedule().order != Order::forward) break;
         }
     }
-    if (idle_ < kRoundsToLivelock * round) return false;
-    if (!waits_expire() || idle_ > 2 * kRoundsToLivelock * round) report(FailureKind::livelock);
+    // Not of the ready ones: whoever has given up waiting is no longer one of them.
+    const std::size_t patience = kRoundsToLivelock * round_of(live_);
+    if (idle_ < patience) return false;
+    if (!waits_expire() || idle_ > 2 * patience) report(FailureKind::livelock);
     return true;
 }
 
