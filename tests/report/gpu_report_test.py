@@ -117,7 +117,7 @@ class GpuReport(unittest.TestCase):
         ran, made, stages = self.report("--dry-run")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertEqual({stage["status"] for stage in stages.values()}, {"not run"})
-        self.assertEqual(list(stages), ["build", "tests", "sanitizers", "parity", "benchmark", "micro", "training",
+        self.assertEqual(list(stages), ["build", "tests", "sanitizers", "parity", "benchmark", "loops", "micro", "training",
                                         "pytorch"])
         self.assertTrue(made["missing"])
         self.assertIn("nothing was run", (self.out / "summary.md").read_text())
