@@ -1,4 +1,6 @@
 /// The forward pass: a plan's operations one by one, and the time loop unrolled over them.
+#include <functional>
+
 #include "scheduler/noise.hpp"
 #include "scheduler/order.hpp"
 
@@ -32,7 +34,7 @@ public:
         if (all_slots() || op_.directions == 1) return;
         for (int s = 0; s < layer_.cell.states; ++s)
             if (void* wanted = data_of(args_.state_steps, loop_.first_state + static_cast<std::size_t>(s)))
-                pass_.backend.copy(static_cast<std::byte*>(wanted) + time(i) * state_bytes(s), state(s, time(i), true),
+                pass_.backend.copy(static_cast<std::byte*>(wanted) + time(i) * state_bytes(s), after(s, time(i)),
                                    static_cast<std::size_t>(state_bytes(s)), pass_.stream);
     }
     void end() const {
@@ -53,7 +55,7 @@ public:
         for (int s = 0; s < layer_.cell.states; ++s) {
             loop.every[s] =
                 all_slots() || data_of(args_.state_steps, loop_.first_state + static_cast<std::size_t>(s)) != nullptr;
-            if (!loop.every[s]) loop.first.next[s] = state(s, time(loop.steps - 1), true);
+            if (!loop.every[s]) loop.first.next[s] = after(s, time(loop.steps - 1));
         }
         return loop;
     }
@@ -83,8 +85,8 @@ public:
                 t,
                 unprojected(t),
                 pass_.packed_gates(loop_.packed_hr, loop_.parameters.w_hr),
-                state(0, t, false),
-                state(0, t, true),
+                before(0, t),
+                after(0, t),
                 fed_back(loop_.slot_after(t)),
                 y(t),
                 part_.stride,
@@ -96,9 +98,8 @@ public:
     ScanForward scan() const {
         const std::int64_t first = loop_.reverse ? op_.end - 1 : op_.begin;
         const StepForward step = step_at(op_.begin);
-        return {&constants_,  op_.begin,  op_.end,         loop_.reverse, step.gates_x,  state(0, first, false),
-                step.next[0], step.saved, step.zoneout[0], step.y,        step.y_stride, step.y_scale,
-                step.y_add};
+        return {&constants_, op_.begin,       op_.end, loop_.reverse, step.gates_x, before(0, first), step.next[0],
+                step.saved,  step.zoneout[0], step.y,  step.y_stride, step.y_scale, step.y_add};
     }
 
 private:
@@ -108,29 +109,63 @@ private:
     bool writes_wanted() const { return op_.directions == 1 || whole(); }
     std::int64_t state_bytes(int s) const { return pass_.batch() * layer_.width(s) * pass_.bytes.of_state(s); }
 
-    /// Where a state stands before (after) step t. Inference writes a wanted sequence straight into the caller's memory
-    /// and otherwise keeps two slots. Directions whose steps run together stay in slots: a product over both needs the second's
-    /// operand behind the first's, which the caller's memory does not promise.
-    std::byte* state(int s, std::int64_t t, bool after) const {
-        const auto i = static_cast<std::size_t>(s);
-        std::byte* slots = pass_.kept(loop_.states[i]);
-        if (all_slots()) return slots + (after ? loop_.slot_after(t) : loop_.slot_before(t)) * state_bytes(s);
-        const std::int64_t done = (loop_.reverse ? pass_.steps() - 1 - t : t) + (after ? 1 : 0);
-        auto* wanted = static_cast<std::byte*>(data_of(args_.state_steps, loop_.first_state + i));
-        if (wanted && done > 0 && writes_wanted())
-            return wanted + (after ? t : loop_.reverse ? t + 1 : t - 1) * state_bytes(s);
-        return slots + done % 2 * state_bytes(s);
+    const std::byte* given(int s) const {
+        return static_cast<const std::byte*>(data_of(args_.states, loop_.first_state + static_cast<std::size_t>(s)));
+    }
+    std::byte* final_state(int s) const {
+        return static_cast<std::byte*>(data_of(args_.final_states, loop_.first_state + static_cast<std::size_t>(s)));
+    }
+    /// Steps that are through before t.
+    std::int64_t done_before(std::int64_t t) const { return loop_.reverse ? pass_.steps() - 1 - t : t; }
+
+    /// Where a state stands when so many steps are through. Training keeps all, inference two by turns; but it takes the
+    /// first from where the caller has it, and writes a wanted sequence, or the last one, to where he wants it. Directions
+    /// whose steps run together stay in slots: a product over both needs the second's operand behind the first's, which
+    /// the caller's memory does not promise.
+    std::byte* slot(int s, std::int64_t done) const {
+        std::byte* const slots = pass_.kept(loop_.states[static_cast<std::size_t>(s)]);
+        if (!all_slots()) return slots + done % 2 * state_bytes(s);
+        const std::int64_t first = loop_.slot_before(loop_.reverse ? pass_.steps() - 1 : 0);
+        return slots + (loop_.reverse ? first - done : first + done) * state_bytes(s);
+    }
+    const std::byte* before(int s, std::int64_t t) const {
+        const std::int64_t done = done_before(t);
+        if (done > 0) return after(s, loop_.reverse ? t + 1 : t - 1);
+        return reads_given(s) ? given(s) : slot(s, 0);
+    }
+    std::byte* after(int s, std::int64_t t) const {
+        const std::int64_t done = done_before(t) + 1;
+        if (!all_slots() && writes_wanted()) {
+            const std::size_t i = loop_.first_state + static_cast<std::size_t>(s);
+            if (void* wanted = data_of(args_.state_steps, i))
+                return static_cast<std::byte*>(wanted) + t * state_bytes(s);
+            if (done == pass_.steps() && final_state(s) && finals_apart_) return final_state(s);
+        }
+        return slot(s, done);
+    }
+    bool reads_given(int s) const { return !all_slots() && writes_wanted() && given(s) != nullptr; }
+
+    /// Whether final states lie beside what the loop begins from. They may lie there: then a step's product must have read
+    /// all of h before any of the next is written.
+    bool finals_lie_apart() const {
+        for (int s = 0; s < layer_.cell.states; ++s)
+            for (int from = 0; from < layer_.cell.states; ++from) {
+                const std::byte *const begin = final_state(s), *const other = given(from);
+                const std::less<const std::byte*> less;
+                if (begin && other && less(begin, other + state_bytes(from)) && less(other, begin + state_bytes(s)))
+                    return false;
+            }
+        return true;
     }
 
     void load_initial_states() const {
-        const std::int64_t first = loop_.reverse ? pass_.steps() - 1 : 0;
         for (int s = 0; s < layer_.cell.states; ++s) {
-            const void* given = data_of(args_.states, loop_.first_state + static_cast<std::size_t>(s));
             const auto size = static_cast<std::size_t>(state_bytes(s));
-            if (given)
-                pass_.backend.copy(state(s, first, false), given, size, pass_.stream);
+            if (reads_given(s)) continue;
+            if (given(s))
+                pass_.backend.copy(slot(s, 0), given(s), size, pass_.stream);
             else
-                pass_.backend.zero(state(s, first, false), size, pass_.stream);
+                pass_.backend.zero(slot(s, 0), size, pass_.stream);
         }
     }
 
@@ -141,8 +176,8 @@ private:
             drop(pass_.accumulate(), pass_.kept(loop_.recurrent_mask), nullptr, 1, spec.width(), Draw::recurrent,
                  spec.recurrent_dropout);
             const std::int64_t first = loop_.slot_before(loop_.reverse ? pass_.steps() - 1 : 0);
-            drop(pass_.storage(), fed_back(first), state(0, loop_.reverse ? pass_.steps() - 1 : 0, false), 1,
-                 spec.width(), Draw::recurrent, spec.recurrent_dropout);
+            drop(pass_.storage(), fed_back(first), slot(0, 0), 1, spec.width(), Draw::recurrent,
+                 spec.recurrent_dropout);
         }
         for (int s = 0; s < layer_.cell.states; ++s)
             if (const std::int64_t mask = loop_.zoneout[static_cast<std::size_t>(s)]; mask != kAbsent)
@@ -176,8 +211,8 @@ private:
         for (int s = 0; s < layer_.cell.states; ++s) {
             const std::size_t i = loop_.first_state + static_cast<std::size_t>(s);
             const auto size = static_cast<std::size_t>(state_bytes(s));
-            if (void* final_state = data_of(args_.final_states, i))
-                pass_.backend.copy(final_state, state(s, last, true), size, pass_.stream);
+            if (std::byte* const to = final_state(s); to && to != after(s, last))
+                pass_.backend.copy(to, after(s, last), size, pass_.stream);
             void* sequence = data_of(args_.state_steps, i);
             if (sequence && all_slots())
                 pass_.backend.copy(
@@ -217,8 +252,8 @@ private:
         step.gates_x = pass_.scratch(pass_.loops().gates_x) +
                        (t - op_.begin) * pass_.batch() * layer_.cell.gates * hidden * pass_.bytes.gates;
         for (int s = 0; s < layer_.cell.states; ++s) {
-            step.state[s] = state(s, t, false);
-            step.next[s] = state(s, t, true);
+            step.state[s] = before(s, t);
+            step.next[s] = after(s, t);
             step.zoneout[s] = zoneout(s, t);
         }
         if (projected()) step.next[0] = unprojected(t);
@@ -241,6 +276,7 @@ private:
     const LoopLayer constants_;
     const OutputPart part_;
     std::byte* output_;
+    const bool finals_apart_ = finals_lie_apart();
 };
 
 /// The loops of a time loop's directions, step by step together. They are alike but for their direction.

@@ -44,8 +44,11 @@ FAULTS = [
     ("relu: leaks below zero", VANILLA, "select(y > T(0), T(1), T(0))", "select(y > T(0), T(1), T(0.01))", CELLS),
 
     # The scheduler: order, places, accumulation.
-    ("forward: first steps read stale states", FORWARD, "pass_.backend.copy(state(s, first, false), given, size, pass_.stream);", "pass_.backend.zero(state(s, first, false), size, pass_.stream);", None),
+    ("forward: first steps read stale states", FORWARD, "pass_.backend.copy(slot(s, 0), given(s), size, pass_.stream);", "pass_.backend.zero(slot(s, 0), size, pass_.stream);", None),
     ("forward: the reverse loop's final state is its first", FORWARD, "const std::int64_t last = loop_.reverse ? 0 : pass_.steps() - 1;", "const std::int64_t last = pass_.steps() - 1;", None),
+    ("forward: inference begins from nothing", FORWARD, "return reads_given(s) ? given(s) : slot(s, 0);", "return slot(s, 0);", None),
+    ("forward: one step over what it reads", FORWARD, "final_state(s) && finals_apart_)", "final_state(s))", None),
+    ("forward: every step is the last", FORWARD, "done == pass_.steps() && final_state(s)", "final_state(s)", None),
     ("forward: sequences of states off by one step", FORWARD, "(loop_.reverse ? 0 : state_bytes(s))", "0", None),
     ("forward: recurrent bias of the wrong gate", FORWARD, "step.bias_h = static_cast<const std::byte*>(step.bias_h) + stage.first_gate * hidden * pass_.bytes.gates;", "step.bias_h = static_cast<const std::byte*>(step.bias_h) + 0;", None),
     ("forward: input bias forgotten", FORWARD, "product.bias = pass.parameter(loop.parameters.b_ih);", "product.bias = nullptr;", None),
@@ -65,7 +68,7 @@ FAULTS = [
     ("backward: dropped weights have a gradient", BACKWARD, "range.layer.spec.weight_dropout, false, site_of", "0.0, false, site_of", None),
     ("backward: zoneout's states are taken for what the cell made", BACKWARD, "if (candidates == kAbsent) return", "if (t >= 0) return", None),
     ("backward: the first dropped chunk adds to what was there", BACKWARD, "dropped ? !range.starts() : accumulate", "dropped ? true : accumulate", None),
-    ("forward: the initial h is not dropped", FORWARD, "state(0, loop_.reverse ? pass_.steps() - 1 : 0, false), 1, spec.width(), Draw::recurrent, spec.recurrent_dropout);", "state(0, loop_.reverse ? pass_.steps() - 1 : 0, false), 1, spec.width(), Draw::recurrent, 0.0);", None),
+    ("forward: the initial h is not dropped", FORWARD, "slot(0, 0), 1, spec.width(), Draw::recurrent, spec.recurrent_dropout);", "slot(0, 0), 1, spec.width(), Draw::recurrent, 0.0);", None),
     ("forward: both directions draw alike", "host/scheduler/noise.hpp", "static_cast<std::uint64_t>(draw) + (reverse ? 1 : 0);", "static_cast<std::uint64_t>(draw) + (reverse ? 0 : 0);", [FORWARD, BACKWARD]),
     ("backward: bias_hh has bias_ih's gradient", BACKWARD, "range.dparameter(to.b_hh), range.dgates_h(begin)", "range.dparameter(to.b_hh), range.dgates_x(begin)", None),
     ("backward: padding reaches the input weights", BACKWARD, "const bool masked = range.op.layer == 0 && pass.program.masked_x != kAbsent;", "const bool masked = false;", None),

@@ -35,6 +35,11 @@ TEST(RnnPartsTest, InferenceGivesTheOutputsOfTraining) {
         bare.forward_args.state_steps = {};
         bare.run();
         EXPECT_EQ(bare.y->bytes(), training.y->bytes()) << p.name;
+        RnnHarness finals(kDevice, p, Mode::inference);  // which are then written where they are wanted at once
+        finals.forward_args.state_steps = {};
+        finals.run();
+        for (std::size_t s = 0; s < p.inputs.states.size(); ++s)
+            EXPECT_EQ(finals.final_memory[s]->bytes(), training.final_memory[s]->bytes()) << p.name;
     }
 }
 
@@ -180,9 +185,13 @@ TEST(RnnPartsTest, GapsBetweenGradientsAreZero) {
 }
 
 TEST(RnnPartsTest, StatesMayBeWrittenOverTheirInitialValues) {
-    for (const Problem& p : problems()) {
+    std::vector<Problem> list = problems();
+    const LayerSpec wide{.hidden = 70}, narrow{.cell = "gru", .hidden = 33, .direction = Direction::reverse};
+    list.push_back(random_problem("one step", {3, {wide, narrow}}, 1, 5, {}, 17));  // reads and writes them
+    for (const Problem& p : list) {
         for (const Mode mode : {Mode::training, Mode::inference}) {
             RnnHarness apart(kDevice, p, mode), over(kDevice, p, mode);
+            if (mode == Mode::inference) over.forward_args.state_steps = {};
             apart.run_forward();
             for (std::size_t s = 0; s < over.final_states.size(); ++s)
                 over.final_states[s].data = over.state_memory[s]->data();
