@@ -31,7 +31,7 @@ if(RONDO_SANITIZE MATCHES "undefined" AND TARGET rondo_cpu_baseline)
     "${PROJECT_SOURCE_DIR}/host/cpu/isa/cells_f64.cpp" PROPERTIES COMPILE_OPTIONS -fno-sanitize=undefined)
 endif()
 # The sanitizers take minutes over each set, and see the same templates in all.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND NOT RONDO_SANITIZE)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$" AND RONDO_CPU_SETS AND NOT RONDO_SANITIZE)
   target_compile_definitions(rondo_cpu_options INTERFACE RONDO_CPU_AVX2=1)
   rondo_isa(avx2 -mavx2 -mfma -mf16c)
   target_compile_definitions(rondo_cpu_options INTERFACE RONDO_CPU_AVX512=1)

@@ -10,6 +10,7 @@ option(RONDO_WERROR "Treat warnings as errors" OFF)
 option(RONDO_CCACHE "Compile through ccache when it is installed" ${PROJECT_IS_TOP_LEVEL})
 set(RONDO_CUDA AUTO CACHE STRING "Build for CUDA: AUTO (if a compiler is found), ON or OFF")
 set_property(CACHE RONDO_CUDA PROPERTY STRINGS AUTO ON OFF)
+option(RONDO_CPU_SETS "Compile the CPU's kernels for AVX2 and AVX-512 too; the processor's are chosen at run time" ON)
 set(RONDO_SANITIZE "" CACHE STRING "Sanitizers: empty, address,undefined or thread")
 set_property(CACHE RONDO_SANITIZE PROPERTY STRINGS "" "address,undefined" "thread")
 
