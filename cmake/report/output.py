@@ -7,7 +7,7 @@ import xml.etree.ElementTree as xml
 from report import micro, plot, pytorch, training
 
 FILES = ["report.json", "summary.md", "junit.xml", "parity.json", "benchmark.json", "micro.json", "pytorch.json",
-         "ratio.png", "ratio.svg", "log.txt"]
+         "generation.json", "ratio.png", "ratio.svg", "log.txt"]
 MOST = 15 * 2**20  # bytes of a file
 COLUMNS = ["cell", "dtype", "hidden", "batch", "steps", "layers", "directions", "ragged", "pass", "rondo_us",
            "rondo_algorithm", "cudnn_us", "cudnn_algorithm", "ratio", "spread"]
@@ -85,7 +85,8 @@ def summary(report, missing, benchmark, plotted, out):
             why = entry.get("error") or next((c["error"] for c in entry["rondo"] + entry["cudnn"] if "error" in c), "?")
             lines.append(f"- no ratio: {entry['row']}: {why}")
     lines += best_of_cudnn(benchmark) + parts_table(benchmark) + micro.table(out) + training.table(report)
-    lines += pytorch.table(out, cell)
+    for comparison in (pytorch.MODULES, pytorch.GENERATION):
+        lines += pytorch.table(comparison, out, cell)
     lines += ["", f"Plot: {plotted}.", "", "## Not measured or proven yet", ""] + [f"- {item}" for item in missing]
     return "\n".join(lines) + "\n"
 

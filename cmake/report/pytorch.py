@@ -1,29 +1,50 @@
-"""Rondo beside torch.nn.LSTM and torch.nn.GRU on the GPU, as people call them."""
+"""Rondo beside PyTorch on the GPU: torch.nn.LSTM and torch.nn.GRU as people call them, and text written in a loop."""
 import json
 import sys
 import time
+from typing import NamedTuple
 
 from report.context import told
 
-FILE = "pytorch.json"
-COLUMNS = ["cell", "dtype", "hidden", "batch", "steps", "layers", "directions", "pass", "rondo_us", "rondo_algorithm",
-           "peer_us", "ratio", "spread"]
+COLUMNS = ["cell", "dtype", "hidden", "batch", "steps", "layers", "directions", "pass", "rondo_us", "peer_us", "ratio",
+           "spread"]
 
 
-def run(context, limit):
+class Comparison(NamedTuple):
+    """A script in bench/ that writes rows with a ratio."""
+    title: str
+    file: str
+    script: str
+    target: str   # what it runs
+    program: str
+    told: str     # beside the table
+    columns: list
+
+
+MODULES = Comparison("Rondo against PyTorch's modules", "pytorch.json", "compare_pytorch.py", "bench_cuda_rnn",
+                     "bench_cuda_rnn", "eager, weights of the row's type; ratio: its time over Rondo's.",
+                     COLUMNS + ["rondo_algorithm"])
+GENERATION = Comparison("Text against PyTorch's loop", "generation.json", "compare_generation.py", "rondo_program", "rondo",
+                        "embedding, layers, output layer and multinomial in a loop; microseconds of a token of all texts.",
+                        COLUMNS + ["classes", "rondo_tokens_per_second", "peer_tokens_per_second"])
+
+
+def run(comparison, context, limit):
     if not context.machine["torch"] and not context.dry_run:
         return {"status": "not run", "says": "no PyTorch that sees the GPU is installed"}
+    if comparison.program == "rondo" and not context.has_program and not context.dry_run:
+        return {"status": "not run", "says": "the program was not built"}
     end = time.monotonic() + limit
-    ran = context.build_targets(["bench_cuda_rnn"], limit)
+    ran = context.build_targets([comparison.target], limit)
     if ran.code != 0:
-        return told(ran, "building bench_cuda_rnn (which needs cuDNN)")
+        return told(ran, f"building {comparison.target}")
     left = end - time.monotonic()
-    result = context.out / FILE
-    ran = context.run([sys.executable, context.source / "bench" / "compare_pytorch.py", "--device", "cuda", "--program",
-                       context.program("bench_cuda_rnn"), "--rounds", 2, "--limit", f"{left * 0.8:.0f}",
+    result = context.out / comparison.file
+    ran = context.run([sys.executable, context.source / "bench" / comparison.script, "--device", "cuda", "--program",
+                       context.program(comparison.program), "--rounds", 2, "--limit", f"{left * 0.8:.0f}",
                        "--output", result], left)
     if not result.exists():
-        return told(ran, "compare_pytorch.py")
+        return told(ran, comparison.script)
     summary = json.loads(result.read_text(encoding="utf-8"))["summary"]
     status = ("cut off" if ran.cut_off or ran.code == 0 and summary["rows"] < summary["planned"] else
               "passed" if ran.code == 0 else "failed")
@@ -32,12 +53,12 @@ def run(context, limit):
     return {"status": status, "summary": summary, "says": says}
 
 
-def table(out, cell):
+def table(comparison, out, cell):
     """Lines of Markdown; `cell` writes a value."""
-    if not (out / FILE).exists():
+    if not (out / comparison.file).exists():
         return []
-    found = json.loads((out / FILE).read_text(encoding="utf-8"))
-    lines = ["", "## Rondo against PyTorch's modules", "",
-             f"PyTorch {found['peer']['version']}, eager, weights of the row's type; ratio: its time over Rondo's.", "",
-             "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    return lines + ["| " + " | ".join(cell(row[name]) for name in COLUMNS) + " |" for row in found["rows"]]
+    found = json.loads((out / comparison.file).read_text(encoding="utf-8"))
+    columns = comparison.columns
+    lines = ["", f"## {comparison.title}", "", f"PyTorch {found['peer']['version']}, {comparison.told}", "",
+             "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return lines + ["| " + " | ".join(cell(row[name]) for name in columns) + " |" for row in found["rows"]]

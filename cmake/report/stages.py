@@ -1,4 +1,5 @@
 """The stages of the report, most important first. Each says how it went: passed, failed, cut off, not run, and why."""
+import functools
 import json
 import re
 import time
@@ -18,7 +19,7 @@ EMULATED_TESTS = {"rondo_cuda_tests": "CudaOperationsGpu.Adds:CudaGradientsGpu.E
                   "rondo_lane_gpu_tests": "DeviceLayerGpu.*"}
 NOT_EMULATED = {"sanitizers": "there is no compute-sanitizer for the emulated device",
                 "parity": "cuDNN needs a GPU", "benchmark": "cuDNN needs a GPU", "loops": "time needs a GPU",
-                "pytorch": "PyTorch needs a GPU"}
+                "pytorch": "PyTorch needs a GPU", "generation": "PyTorch needs a GPU"}
 
 
 def run(name, context, limit):
@@ -129,4 +130,5 @@ STAGES = {"build": ("Build", 0.5, configure_and_build),
           "loops": ("Ways to take a time loop's steps", 0.3, loops),
           "micro": ("Microbenchmarks", 0.5, micro.run),
           "training": ("Training end to end", 0.6, training.run),
-          "pytorch": ("PyTorch's modules", 1.0, pytorch.run)}
+          "pytorch": ("PyTorch's modules", 0.6, functools.partial(pytorch.run, pytorch.MODULES)),
+          "generation": ("Text against PyTorch's loop", 1.0, functools.partial(pytorch.run, pytorch.GENERATION))}

@@ -13,7 +13,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(sys.argv.pop(1))
 RUN = {"build", "tests", "micro", "training"}
 NOT_RUN = {"sanitizers": "no compute-sanitizer", "parity": "cuDNN needs a GPU", "benchmark": "cuDNN needs a GPU",
-           "loops": "time needs a GPU", "pytorch": "PyTorch needs a GPU"}
+           "loops": "time needs a GPU", "pytorch": "PyTorch needs a GPU", "generation": "PyTorch needs a GPU"}
 
 
 class EmulatedReport(unittest.TestCase):

@@ -118,7 +118,7 @@ class GpuReport(unittest.TestCase):
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertEqual({stage["status"] for stage in stages.values()}, {"not run"})
         self.assertEqual(list(stages), ["build", "tests", "sanitizers", "parity", "benchmark", "loops", "micro", "training",
-                                        "pytorch"])
+                                        "pytorch", "generation"])
         self.assertTrue(made["missing"])
         self.assertIn("nothing was run", (self.out / "summary.md").read_text())
         self.assertIn("-DCMAKE_CUDA_ARCHITECTURES=90a-real", (self.out / "log.txt").read_text())
@@ -132,8 +132,9 @@ class GpuReport(unittest.TestCase):
     def test_all_is_well(self):
         ran, made, stages = self.report("--seconds", "200")
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
-        self.assertEqual({stage["status"] for name, stage in stages.items() if name != "pytorch"}, {"passed"})
-        self.assertEqual(stages["pytorch"]["status"], "not run")
+        beside_pytorch = {"pytorch", "generation"}
+        self.assertEqual({stage["status"] for name, stage in stages.items() if name not in beside_pytorch}, {"passed"})
+        self.assertEqual({stages[name]["status"] for name in beside_pytorch}, {"not run"})
         self.assertEqual(made["machine"]["gpu"]["name"], "Pretend GPU")
         self.assertEqual(len(xml.parse(self.out / "junit.xml").findall(".//testcase")), 2)
         summary = (self.out / "summary.md").read_text()
@@ -213,15 +214,18 @@ class GpuReport(unittest.TestCase):
             path = pathlib.Path(command[command.index("--output") + 1])
             found = {"tokens_per_second": 500.0, "spread": 0.01, "torch": "0"} if "--config" in command else {
                 "peer": {"version": "0"}, "summary": {"planned": 2, "rows": 1, "geometric_mean": 2, "minimum": 2},
-                "rows": [dict.fromkeys(pytorch.COLUMNS, "x") | {"ratio": 2.0}]}
+                "rows": [dict.fromkeys(pytorch.MODULES.columns + pytorch.GENERATION.columns, "x") | {"ratio": 2.0}]}
             path.write_text(json.dumps(found))
             return process.Ran(0, "")
         machine = {"smi": None, "torch": "0"}
         given = types.SimpleNamespace(run=fake, machine=machine, source=SOURCE, build=self.root, out=self.root,
                                       program=lambda name: self.root / name,
-                                      dry_run=False, build_targets=lambda targets, limit: process.Ran(0, ""))
-        self.assertEqual(pytorch.run(given, 100)["status"], "cut off")  # one of two rows
-        self.assertIn("| 2 |", pytorch.table(self.root, output.cell)[-1])
+                                      dry_run=False, has_program=True, build_targets=lambda targets, limit: process.Ran(0, ""))
+        for comparison in (pytorch.MODULES, pytorch.GENERATION):
+            self.assertEqual(pytorch.run(comparison, given, 100)["status"], "cut off")  # one of two rows
+            self.assertIn("| 2 |", pytorch.table(comparison, self.root, output.cell)[-1])
+        given.has_program = False
+        self.assertEqual(pytorch.run(pytorch.GENERATION, given, 100)["status"], "not run")
         self.assertEqual(training.train_pytorch(given, self.root / "model.json", 100)["tokens_per_second"], 500)
         runs = [{"model": "words", "dtype": "f32",
                  "rondo": {"tokens_per_second": 1000.0, "spread": 0, "peak_bytes": None},
