@@ -12,6 +12,19 @@ namespace rondo::kernels {
 /// to[i] = from[i], rounded to the nearest.
 void cast(DType to_dtype, void* to, DType from_dtype, const void* from, std::int64_t count, cudaStream_t stream);
 
+/// Of a few arrays in one launch: to[i] = from[i], i < bytes.
+struct CopyArrays {
+    static constexpr int kMost = 16;
+    struct Part {
+        void* to = nullptr;
+        const void* from = nullptr;
+        std::int64_t bytes = 0;
+    };
+    Part parts[kMost] = {};
+    int count = 0;
+};
+void copy_all(const CopyArrays& arrays, cudaStream_t stream);
+
 void add(DType dtype, void* to, const void* from, std::int64_t count, cudaStream_t stream);
 /// `bytes` is a multiple of 4, and `p` aligned to 4.
 void zero_unless_finite(void* p, std::int64_t bytes, const double* values, std::int64_t count, cudaStream_t stream);

@@ -2,7 +2,7 @@
 //   one block a row, and no sort: "the most likely" are the classes above a threshold and the first few that equal it.
 //   Thresholds are found by bisection over the bits of a logit, made to rise with it; the draw then walks the classes in
 //   order, a contiguous share a thread.
-//   x [R,V]   ids [R]: -1 where a logit is NaN   seed, step in device memory
+//   x [R,V]   ids [R]: -1 where a logit is NaN   fed [R] or null: 0 there   seed, step in device memory
 //   traffic: S bytes a logit for each reading of the row, nearly all from the cache: 4 readings, and for each of top_k
 //   and top_p as many again as a logit has bits (32; 64 in f64)
 //   weights and sums in double, in fixed order: deterministic, and as the host draws but where rounding decides
@@ -159,6 +159,11 @@ RONDO_DEVICE std::int32_t draw(const Logits<S>& row, const Cut<C>& cut, const Un
     return id;
 }
 
+RONDO_DEVICE void give(const SampleRows& a, std::int64_t r, std::int32_t id) {
+    a.ids[r] = id;
+    if (a.fed != nullptr) a.fed[r] = id < 0 ? 0 : id;
+}
+
 template <class S>
 __global__ void __launch_bounds__(kRowThreads) sample_rows(const SampleRows a) {
     using C = Compute<S>;
@@ -169,7 +174,7 @@ __global__ void __launch_bounds__(kRowThreads) sample_rows(const SampleRows a) {
         maximum = device::Maximum{}(maximum, to_compute(x[i]));
     maximum = device::block_max<kRowThreads>(maximum);
     if (maximum != maximum) {
-        if (threadIdx.x == 0) a.ids[r] = -1;
+        if (threadIdx.x == 0) give(a, r, -1);
         return;
     }
     const Logits<S> row{x, a.classes, maximum, 1 / a.temperature};
@@ -178,7 +183,7 @@ __global__ void __launch_bounds__(kRowThreads) sample_rows(const SampleRows a) {
         const Philox4 words = philox4x32(philox_counter(*a.step, static_cast<std::uint64_t>(r)), philox_key(*a.seed));
         return philox_uniform(words.word[0], words.word[1]);
     });
-    if (id >= 0) a.ids[r] = id;
+    if (id >= 0) give(a, r, id);
 }
 
 void sample(const SampleRows& a, cudaStream_t stream) {

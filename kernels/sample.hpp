@@ -13,6 +13,7 @@ struct SampleRows {
     std::int64_t rows = 0, classes = 0;
     const void* logits = nullptr;
     std::int32_t* ids = nullptr;
+    std::int32_t* fed = nullptr;
     double temperature = 1;
     std::int64_t top_k = 0;
     double top_p = 1;

@@ -2,7 +2,10 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "cli/model_file.hpp"
 #include "cli/program.hpp"
@@ -16,8 +19,8 @@ namespace rondo::cli {
 namespace {
 
 struct GenerateOptions {
-    std::string checkpoint, prompt, device = "auto";
-    std::int64_t length = 500, threads = 0;
+    std::string checkpoint, prompt, device = "auto", timing;
+    std::int64_t length = 500, texts = 1, threads = 0;
     std::int64_t seed = 0;
     SamplingSpec sampling;
 };
@@ -43,8 +46,54 @@ std::vector<std::int32_t> first_tokens(const Tokenizer& tokenizer, const std::st
     return tokens.ids;
 }
 
+/// Draws tokens some at a time: as many as keep the reader waiting for no more than a blink, and on a fast device the
+/// host out of the way.
+class Writer {
+public:
+    Writer(Generator& generator, std::int64_t length) : generator_(generator), left_(length) {}
+
+    std::int64_t left() const { return left_; }
+    std::vector<std::int32_t> next() {
+        const std::int64_t count = std::min(count_, left_);
+        const auto began = std::chrono::steady_clock::now();
+        std::vector<std::int32_t> ids = generator_.next(count);
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        timing_.push_back({{"tokens", count}, {"seconds", seconds}});
+        constexpr double kBlink = 0.02;
+        count_ = seconds < kBlink ? 2 * count_ : std::max<std::int64_t>(1, count_ / 2);
+        left_ -= count;
+        return ids;
+    }
+    const nlohmann::ordered_json& timing() const { return timing_; }
+
+private:
+    Generator& generator_;
+    std::int64_t left_, count_ = 1;
+    nlohmann::ordered_json timing_ = nlohmann::ordered_json::array();
+};
+
+/// One text as it comes; of several each when all are there.
+void write_texts(Writer& writer, const Tokenizer& tokenizer, const GenerateOptions& options) {
+    const StopSignal signal;
+    const auto texts = static_cast<std::size_t>(options.texts);
+    std::vector<TextStream> streams(texts, TextStream(tokenizer, options.prompt));
+    std::vector<std::string> whole(texts, options.prompt);
+    const auto give = [&](std::size_t text, const std::string& piece) {
+        texts == 1 ? write(piece) : static_cast<void>(whole[text] += piece);
+    };
+    if (texts == 1) write(options.prompt);
+    while (writer.left() > 0 && !signal.requested()) {
+        const std::vector<std::int32_t> ids = writer.next();
+        for (std::size_t i = 0; i < ids.size(); ++i) give(i % texts, streams[i % texts].put(ids[i]));
+    }
+    for (std::size_t text = 0; text < texts; ++text) give(text, streams[text].finish() + "\n");
+    for (std::size_t text = 0; texts > 1 && text < texts; ++text)
+        write(fmt::format("---- {} of {}\n{}", text + 1, texts, whole[text]));
+}
+
 void generate(GenerateOptions& options) {
     require(options.length >= 1, "length", options.length, "must be at least 1");
+    require(options.texts >= 1, "texts", options.texts, "must be at least 1");
     require(options.seed >= 0, "seed", options.seed, "must not be negative");
     options.sampling.seed = static_cast<std::uint64_t>(options.seed);
     validate(options.sampling);
@@ -53,17 +102,18 @@ void generate(GenerateOptions& options) {
     run.config.samples = 0;
     const Tokenizer tokenizer = language_tokenizer(run);
     const bool recurrent = run.config.model == "rnn";
-    Network network =
-        load_network(run, open_device(options.device, options.threads), recurrent ? 0 : run.config.window);
-    Generator generator(network, options.sampling, {}, recurrent ? "logits" : "output",
-                        recurrent ? 0 : run.config.window);
-    generator.feed(first_tokens(tokenizer, options.prompt));
-
-    const StopSignal signal;
-    TextStream stream(tokenizer, options.prompt);
-    write(options.prompt);
-    for (std::int64_t i = 0; i < options.length && !signal.requested(); ++i) write(stream.put(generator.next()));
-    write(stream.finish() + "\n");
+    const Device device = open_device(options.device, options.threads);
+    Network network = load_network(run, device, recurrent ? 0 : run.config.window);
+    const DeviceStream stream(device);  // on which tokens can be recorded
+    Generator generator(network, options.sampling, stream, recurrent ? "logits" : "output",
+                        recurrent ? 0 : run.config.window, options.texts);
+    std::vector<std::int32_t> prompt;
+    for (const std::int32_t id : first_tokens(tokenizer, options.prompt))
+        prompt.insert(prompt.end(), static_cast<std::size_t>(options.texts), id);
+    generator.feed(prompt);
+    Writer writer(generator, options.length);
+    write_texts(writer, tokenizer, options);
+    if (!options.timing.empty()) write_text_file(options.timing, writer.timing().dump(1) + "\n");
 }
 
 }  // namespace
@@ -74,6 +124,7 @@ void add_generate(CLI::App& program) {
     command->add_option("--checkpoint", options->checkpoint, "file, or folder of a run: its best model")->required();
     command->add_option("--prompt", options->prompt, "what the text begins with");
     command->add_option("--length", options->length, "tokens to write [500]");
+    command->add_option("--texts", options->texts, "that are written beside each other, each by draws of its own [1]");
     command->add_option("--temperature", options->sampling.temperature,
                         "1: as trained; lower: safer; 0: the likeliest");
     command->add_option("--top-k", options->sampling.top_k, "draw from the k likeliest; 0 for all");
@@ -81,6 +132,7 @@ void add_generate(CLI::App& program) {
     command->add_option("--seed", options->seed, "the same seed writes the same text");
     command->add_option("--device", options->device, "auto, cpu or cuda");
     command->add_option("--threads", options->threads, "of the cpu; 0 for one a core");
+    command->add_option("--timing", options->timing, "JSON file: how long tokens took, some at a time");
     command->callback([options] { generate(*options); });
 }
 

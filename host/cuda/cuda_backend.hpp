@@ -53,6 +53,7 @@ public:
     void free(void* p) noexcept override;
     void zero(void* p, std::size_t bytes, Stream stream) override;
     void copy(void* to, const void* from, std::size_t bytes, Stream stream) override;
+    void copy_all(std::span<const Copy> copies, Stream stream) override;
     void upload(void* to, const void* from_host, std::size_t bytes, Stream stream) override;
     void download(void* to_host, const void* from, std::size_t bytes, Stream stream) override;
     void synchronize(Stream stream) override;

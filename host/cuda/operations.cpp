@@ -57,8 +57,8 @@ void CudaBackend::cross_entropy(const CrossEntropy& loss, Stream stream) {
 void CudaBackend::sample(const Sample& sample, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     // Only addresses of `random` are taken here: it lies on the device.
-    kernels::sample({sample.dtype, sample.rows, sample.classes, sample.logits, sample.ids, sample.temperature,
-                     sample.top_k, sample.top_p, &sample.random->seed, &sample.random->step},
+    kernels::sample({sample.dtype, sample.rows, sample.classes, sample.logits, sample.ids, sample.fed,
+                     sample.temperature, sample.top_k, sample.top_p, &sample.random->seed, &sample.random->step},
                     cuda::handle_of(stream));
 }
 
@@ -68,6 +68,16 @@ void CudaBackend::squared_error(const SquaredError& loss, Stream stream) {
     kernels::squared_error({loss.dtype, loss.count, loss.prediction, loss.target, loss.loss, loss.dprediction,
                             loss.scale, loss.loss_scale},
                            static_cast<double*>(memory.scratch().data()), memory.stream);
+}
+
+void CudaBackend::copy_all(std::span<const Copy> copies, Stream stream) {
+    const cuda::CurrentGpu current(gpu_.ordinal);
+    for (std::size_t i = 0; i < copies.size(); i += kernels::CopyArrays::kMost) {
+        kernels::CopyArrays arrays;
+        for (const Copy& c : copies.subspan(i, std::min<std::size_t>(kernels::CopyArrays::kMost, copies.size() - i)))
+            arrays.parts[arrays.count++] = {c.to, c.from, static_cast<std::int64_t>(c.bytes)};
+        kernels::copy_all(arrays, cuda::handle_of(stream));
+    }
 }
 
 void CudaBackend::add(DType dtype, void* to, const void* from, std::int64_t count, Stream stream) {

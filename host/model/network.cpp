@@ -127,7 +127,9 @@ void Network::feed(std::span<const Sequence> inputs, Mode mode, Stream stream) {
 
 void Network::forward(const NetworkState* from, Stream stream) {
     Impl& m = *impl_;
-    if (m.phase != Impl::Phase::fed) model::refuse_state("forward: must follow a feed, and once");
+    const bool again = m.phase == Impl::Phase::forward && m.current->mode == Mode::inference;
+    if (m.phase != Impl::Phase::fed && !again)
+        model::refuse_state("forward: must follow a feed, in training only once");
     model::NetworkPlan& plan = *m.current;
     if (from && plan.batch > 0 && from->batch() != plan.batch)
         refuse("from", from->batch(), detail::concat("must be a state of ", plan.batch, " rows"));
@@ -141,6 +143,19 @@ void Network::forward(const NetworkState* from, Stream stream) {
     }
     m.phase = Impl::Phase::forward;
 }
+
+View Network::input(std::string_view name) {
+    const Impl& m = *impl_;
+    if (m.phase == Impl::Phase::none) model::refuse_state("input: must follow a feed");
+    for (std::size_t i = 0; i < m.spec.inputs.size(); ++i) {
+        const model::PlannedValue& value = m.current->values[i];
+        if (m.spec.inputs[i].name == name && value.present)
+            return {m.current->arena + value.data, value.info.dtype, value.info.shape};
+    }
+    refuse("input", name, "was not fed");
+}
+
+void Network::prepare(Stream stream) { impl_->prepare(stream); }
 
 void Network::forward(std::span<const Sequence> inputs, Mode mode, const NetworkState* from, Stream stream) {
     feed(inputs, mode, stream);

@@ -288,6 +288,13 @@ struct LoopPolicy {
     std::int64_t scratch_bytes = 0;     ///< that such a call wants of LoopLayer::scratch
 };
 
+/// Bytes that go from one place of a device to another.
+struct Copy {
+    void* to = nullptr;
+    const void* from = nullptr;
+    std::size_t bytes = 0;
+};
+
 /// A softmax over rows of logits with its loss.
 struct CrossEntropy {
     DType dtype = DType::f32;
@@ -310,6 +317,7 @@ struct Sample {
     std::int64_t rows = 0, classes = 0;
     const void* logits = nullptr;  ///< in [rows, classes]
     std::int32_t* ids = nullptr;   ///< out [rows]; -1 where a logit is NaN
+    std::int32_t* fed = nullptr;   ///< out [rows]: the ids for who reads them unseen, 0 in the place of -1; or null
     double temperature = 1;
     std::int64_t top_k = 0;  ///< 0: all
     double top_p = 1;
@@ -389,6 +397,10 @@ public:
     virtual void free(void* p) noexcept = 0;
     virtual void zero(void* p, std::size_t bytes, Stream stream) = 0;
     virtual void copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;  ///< within the device
+    /// All of them, in no order.
+    virtual void copy_all(std::span<const Copy> copies, Stream stream) {
+        for (const Copy& c : copies) copy(c.to, c.from, c.bytes, stream);
+    }
     /// The source may change as soon as this returns. Never while work is recorded.
     virtual void upload(void* to, const void* from_host, std::size_t bytes, Stream stream) = 0;
     /// Returns at once where to_host is of allocate_host.

@@ -1,5 +1,5 @@
 #pragma once
-/// Text from a language model, one token at a time.
+/// Text from a language model.
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -39,24 +39,33 @@ private:
 
 /// Runs a language model that carries what it has read: a recurrent one for ever, a transformer (with_memory) for
 /// `context` tokens; when they are full it begins anew with the later half of them, so that a token costs the same on
-/// average however long the text. What is fed is read in pieces of 64 tokens and the rest one by one. Belongs to its
-/// network, which must outlive it, and to the network's thread; each token waits for the stream given. Tokens are drawn
-/// on the device, those that a Sampler would draw (but where two are so close that rounding decides), and only they come
-/// to the host.
+/// average however long the text. What is fed is read in pieces of 64 tokens and the rest one by one.
+///
+/// Tokens are drawn and read on the device, those that a Sampler would draw (but where two are so close that rounding
+/// decides), without the host in between: only the tokens come to it, when all that were asked for are there. On a stream
+/// that can be recorded, such as a DeviceStream, kRecorded of them are one recording, which is run again and again.
+///
+/// It may write several texts beside each other, the rows of a batch; row b of the n-th draw takes the number of Philox at
+/// the counter (n, b). Belongs to its network, which must outlive it, and to the network's thread.
 class RONDO_API Generator {
 public:
-    /// `logits` is the value to draw from, [T,1,classes]; the network's first input must be token ids. context: at most
-    /// the memory of the network's attentions; 0 for a network without them.
+    static constexpr std::int64_t kRecorded = 16;  ///< tokens
+
+    /// `logits` is the value to draw from, [T,B,classes]; the network's first input must be token ids. context: at most
+    /// the memory of the network's attentions; 0 for a network without them. batch: texts.
     Generator(Network& network, SamplingSpec spec, Stream stream, std::string_view logits = "logits",
-              std::int64_t context = 0);
+              std::int64_t context = 0, std::int64_t batch = 1);
     ~Generator();
     Generator(Generator&&) noexcept;
     Generator& operator=(Generator&&) noexcept;
 
     void reset();                                     ///< state zero, as at the start of a text
-    void feed(std::span<const std::int32_t> tokens);  ///< reads them
-    std::int32_t next();                 ///< draws a token and reads it. Throws Error (state) when nothing was fed yet.
-    std::vector<double> logits() const;  ///< of the next token; empty before the first
+    void feed(std::span<const std::int32_t> tokens);  ///< reads them, [any,B]
+    /// Draws `count` tokens a text and reads them: [count,B]. Throws Error (state) when nothing was fed yet, and Error
+    /// (invalid_argument) where a logit was no number; then all that was read since is worthless.
+    std::vector<std::int32_t> next(std::int64_t count);
+    std::int32_t next();                 ///< the same of one token of one text
+    std::vector<double> logits() const;  ///< of the next tokens, [B,classes]; empty before the first
 
 private:
     struct Impl;

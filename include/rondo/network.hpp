@@ -354,6 +354,9 @@ public:
     View parameter_array() noexcept;                ///< call parameters_changed() after writing
     View gradient_array() noexcept;
     void parameters_changed() noexcept;
+    /// Makes what computations keep of the parameters beside them, in 16 bits or another order, if they have changed.
+    /// Forward does so by itself; who replays a captured one calls this first.
+    void prepare(Stream stream);
 
     void initialise(const InitSpec& init, Stream stream);
     /// Copies to the host; these wait for the stream.
@@ -372,11 +375,17 @@ public:
     /// How the next loss is reduced: over the steps from `begin`. After feed.
     void set_loss(Reduction reduction, std::int64_t begin, Stream stream);
 
+    /// Where a fed input lies in device memory, for who writes the next one there himself, in the order of the stream: in
+    /// inference forward may then come again without a feed. Ids that are written there are not checked; one that the
+    /// network has no row for is read beyond its tables. Throws Error (state) before a feed.
+    View input(std::string_view name);
+
     // These three only queue work that reads device memory: they can be captured in a graph (once a step with the same
     // extents has run; parameters_changed() comes right before, or the copies of the parameters that 16-bit types need
     // may be missing from it), and replayed after each feed, set_random and set_loss of the same extents, `begin`, `from`
     // and `accumulate`. A keep_state belongs into the same capture: after a replay it is refused.
-    /// Everything but the losses. from: the carried states to begin with, null for zero.
+    /// Everything but the losses. from: the carried states to begin with, null for zero. Throws Error (state) unless it
+    /// follows a feed, or in inference a forward.
     void forward(const NetworkState* from, Stream stream);
     /// The losses, and after a training forward their gradients, reduced.
     void loss(Stream stream);
@@ -418,9 +427,10 @@ public:
     // Carried state.
     NetworkState make_state(std::int64_t batch);  ///< zero
     /// The states as they stood after `step` steps of the last forward (0: initial). After an inference forward only
-    /// its last step. `to` may be what forward began from; that must still be there where attentions remember, as they
-    /// write behind what a state holds and copy the rest only to another. Throws Error (state) where no forward has run
-    /// since the last feed, or a recording was replayed in its place.
+    /// its last step, or step 0 into another state while what it began from is still there. `to` may be what forward
+    /// began from; that must still be there where attentions remember, as they write behind what a state holds and copy
+    /// the rest only to another. Throws Error (state) where no forward has run since the last feed, or a recording was
+    /// replayed in its place.
     void keep_state(std::int64_t step, NetworkState& to, Stream stream) const;
 
     /// Names the plan of the last feed and the memory it lies in: what was captured under it may be replayed under it.

@@ -128,6 +128,18 @@ TEST_F(Train, LossFallsAndTheModelCanBeUsed) {
     auto other_seed = generate;
     other_seed.back() = "5";
     EXPECT_NE(run_rondo(other_seed).out, first.out);
+    auto several = generate;
+    several.insert(several.end(), {"--texts", "2", "--timing", folder.file("timing")});
+    const Finished both = run_rondo(several);
+    const std::string head = "---- 1 of 2\n" + first.out + "---- 2 of 2\nthe ";
+    EXPECT_EQ(both.out.substr(0, head.size()), head) << both.err;
+    EXPECT_EQ(both.out.size(), head.size() + 80u + 1u);
+    EXPECT_NE(both.out.substr(head.size() - 4), first.out);
+    std::int64_t tokens = 0;
+    const std::string timing = read_text(folder.file("timing")), field = "\"tokens\": ";
+    for (std::size_t i = timing.find(field); i != std::string::npos; i = timing.find(field, i + 1))
+        tokens += std::stoll(timing.substr(i + field.size()));
+    EXPECT_EQ(tokens, 80);
 
     const Finished info = run_rondo({"info", folder.file("run/best.safetensors")});
     EXPECT_EQ(info.exit_code, 0);

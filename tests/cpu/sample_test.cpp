@@ -43,7 +43,10 @@ protected:
         s.top_k = spec.top_k;
         s.top_p = spec.top_p;
         s.random = &random;
+        std::vector<std::int32_t> fed(ids.size(), -2);
+        s.fed = fed.data();
         device.backend().sample(s, kStream);
+        for (std::size_t r = 0; r < ids.size(); ++r) EXPECT_EQ(fed[r], std::max(ids[r], 0)) << r;
         return ids;
     }
     void check(const std::vector<T>& logits, std::int64_t rows, const SamplingSpec& spec, std::uint64_t number) {
@@ -107,7 +110,7 @@ TEST(SampleOfDoubles, TakesMemoryOnlyForALongerRow) {
     const std::vector<double> logits = Random(3).uniforms(500);
     const RandomState random;
     std::int32_t id = -2;
-    Sample s{DType::f64, 1, 500, logits.data(), &id, 1, 20, 0.9, &random};
+    Sample s{DType::f64, 1, 500, logits.data(), &id, nullptr, 1, 20, 0.9, &random};
     cpu.backend().sample(s, kStream);
     EXPECT_EQ(test::allocations_of([&] {
                   s.classes = 499;

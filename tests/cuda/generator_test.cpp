@@ -77,6 +77,54 @@ TEST_F(CudaGeneratorGpu, RemembersWhatATransformerHasRead) {
     EXPECT_THROW(device().backend().synchronize(kStream), Error);
 }
 
+/// In double, where rounding decides nothing, the host's texts: of layers of several cells, beside each other, recorded or
+/// not, in pieces of any size, and by the parameters as they then are.
+TEST_F(CudaGeneratorGpu, WritesTheHostsTexts) {
+    LanguageModelSpec spec{.classes = 12, .embedding = 6, .precision = Precision::f64()};
+    spec.stack = {{.cell = "lstm", .hidden = 8}, {.cell = "gru", .hidden = 5}, {.cell = "rnn_tanh", .hidden = 7}};
+    Network host(Device::cpu(1), network_spec(spec)), gpu(device(), network_spec(spec));
+    const SamplingSpec sampling{.temperature = 1.2, .top_k = 9, .seed = 7};
+    const DeviceStream own(device());
+    for (const Stream stream : {kStream, Stream(own)})
+        for (const std::int64_t texts : {1, 3}) {
+            Generator expected(host, sampling, kStream, "logits", 0, texts),
+                found(gpu, sampling, stream, "logits", 0, texts);
+            const std::vector<std::int32_t> prompt(static_cast<std::size_t>(2 * texts), 3);
+            for (const std::uint64_t seed : {1, 2}) {
+                host.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5, .seed = seed}, kStream);
+                gpu.write_parameters(host.read_parameters(kStream), stream);
+                if (seed == 1) {
+                    expected.feed(prompt);
+                    found.feed(prompt);
+                }
+                for (const std::int64_t count : {37, 1, 2, 16})
+                    EXPECT_EQ(found.next(count), expected.next(count)) << texts << " texts, seed " << seed;
+            }
+        }
+}
+
+/// What a recording reads of parameters in 16 bits is made anew when they change.
+TEST_F(CudaGeneratorGpu, WritesByTheParametersAsTheyAre) {
+    LanguageModelSpec spec{.classes = 12, .hidden = 8, .precision = Precision::bf16()};
+    Network model(device(), network_spec(spec)), other(device(), network_spec(spec));
+    const DeviceStream stream(device());
+    model.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5}, stream);
+    Generator generator(model, {}, stream), fresh(other, {}, stream);
+    generator.feed(std::array{3});
+    generator.next(4);  // the third is recorded
+    other.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5, .seed = 2}, stream);
+    model.write_parameters(other.read_parameters(stream), stream);
+    generator.reset();
+    generator.feed(std::array{3});
+    fresh.feed(std::array{3});
+    fresh.next(0);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(generator.logits(), fresh.logits()) << i;
+        const std::int32_t id = generator.next();
+        fresh.feed(std::array{id});
+    }
+}
+
 TEST_F(CudaGeneratorGpu, RefusesLogitsThatAreNoNumbers) {
     Network model = network();
     std::vector<HostTensor> parameters = model.read_parameters(kStream);
@@ -86,6 +134,7 @@ TEST_F(CudaGeneratorGpu, RefusesLogitsThatAreNoNumbers) {
     Generator generator(model, {}, kStream);
     generator.feed(std::array{3});
     EXPECT_THROW(generator.next(), Error);
+    EXPECT_THROW(generator.next(20), Error);  // nor is anything read beyond its end for it
 }
 
 }  // namespace

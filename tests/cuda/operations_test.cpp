@@ -10,6 +10,29 @@ namespace {
 
 class CudaOperationsGpu : public OperationsTest {};
 
+/// More than fit one launch, of any length, none of them too.
+TEST_F(CudaOperationsGpu, CopiesManyArrays) {
+    Random random(2);
+    for (const DType type : kTypes)
+        for (const Alignment alignment : {Alignment::cache_line, Alignment::element}) {
+            std::vector<Guarded> from, to;
+            std::vector<Copy> copies;
+            for (std::int64_t i = 0; i < 19; ++i) {
+                const std::int64_t size = alignment == Alignment::element ? 37 * i : 16 * i;
+                from.push_back(put(type, random.uniforms(size), alignment));
+                to.push_back(make(type, size, Alignment::cache_line));
+                copies.push_back(
+                    {to.back().data(), from.back().data(), static_cast<std::size_t>(size * size_of(type))});
+            }
+            backend().copy_all(copies, kStream);
+            backend().copy_all({}, kStream);
+            for (std::size_t i = 0; i < from.size(); ++i) {
+                EXPECT_EQ(to[i].bytes(), from[i].bytes()) << type << " array " << i;
+                EXPECT_TRUE(to[i].intact());
+            }
+        }
+}
+
 TEST_F(CudaOperationsGpu, ProductsOfEveryKind) {
     Random random(1);
     for (const DType type : kTypes)

@@ -39,7 +39,9 @@ protected:
     Ids sample(const Guarded& logits, DType dtype, std::int64_t rows, const SamplingSpec& spec, std::uint64_t number) {
         const RandomState state{spec.seed, number};
         const Guarded random(device(), DType::i64, 2, Alignment::cache_line);
-        const Guarded ids(device(), DType::f32, rows, Alignment::element);  // as large as ids, which have no NaN
+        // As large as ids, which have no NaN.
+        const Guarded ids(device(), DType::f32, rows, Alignment::element),
+            fed(device(), DType::f32, rows, Alignment::element);
         backend().upload(random.data(), &state, sizeof state, kStream);
         Sample s;
         s.dtype = dtype;
@@ -51,11 +53,14 @@ protected:
         s.top_k = spec.top_k;
         s.top_p = spec.top_p;
         s.random = static_cast<const RandomState*>(random.data());
+        if (number % 2 == 1) s.fed = static_cast<std::int32_t*>(fed.data());
         backend().sample(s, kStream);
-        Ids drawn(static_cast<std::size_t>(rows), -2);
+        Ids drawn(static_cast<std::size_t>(rows), -2), read = drawn;
         backend().download(drawn.data(), ids.data(), drawn.size() * sizeof(std::int32_t), kStream);
+        backend().download(read.data(), fed.data(), read.size() * sizeof(std::int32_t), kStream);
         backend().synchronize(kStream);
-        EXPECT_TRUE(ids.intact());
+        EXPECT_TRUE(ids.intact() && fed.intact());
+        for (std::size_t r = 0; s.fed && r < read.size(); ++r) EXPECT_EQ(read[r], std::max(drawn[r], 0)) << r;
         return drawn;
     }
 

@@ -307,6 +307,40 @@ TEST(Network, KeepsTheStateOfAnyStepOfATrainingForward) {
     for (std::size_t p = 0; p < before.size(); ++p) EXPECT_EQ(before[p].data, after[p].data) << before[p].name;
 }
 
+/// Who writes the next input himself, on the device, runs as one who feeds it.
+TEST(Network, ReadsInInferenceWhatIsWrittenToItsInput) {
+    Network network = make(word_model());
+    const std::vector<std::int32_t> ids = random_ids(3, 5 * 2, 6);
+    const auto fed = [&](std::int64_t t) { return std::vector<Sequence>{{ConstView(ids.data() + 2 * t, {1, 2})}, {}}; };
+    NetworkState state = network.make_state(2);
+    std::vector<HostTensor> expected;
+    for (std::int64_t t = 0; t < 5; ++t) {
+        network.forward(fed(t), Mode::inference, &state, kStream);
+        network.keep_state(1, state, kStream);
+        expected.push_back(network.read_value("logits", kStream));
+    }
+    const auto last = state.read(kStream);
+    state.zero(kStream);
+    network.feed(fed(0), Mode::inference, kStream);
+    const View tokens = network.input("tokens");
+    EXPECT_EQ(tokens.shape, (Shape{1, 2}));
+    EXPECT_EQ(tokens.dtype, DType::i32);
+    for (std::int64_t t = 0; t < 5; ++t) {
+        std::copy_n(ids.data() + 2 * t, 2, static_cast<std::int32_t*>(tokens.data));
+        network.forward(&state, kStream);
+        network.keep_state(1, state, kStream);
+        EXPECT_EQ(network.read_value("logits", kStream).data, expected[static_cast<std::size_t>(t)].data) << t;
+    }
+    const auto again = state.read(kStream);
+    for (std::size_t s = 0; s < last.size(); ++s) EXPECT_EQ(again[s].data, last[s].data) << last[s].name;
+
+    expect_refused([&] { network.input("targets"); }, "targets");
+    network.feed(feed_of(1, 2).inputs(), Mode::training, kStream);
+    network.forward(nullptr, kStream);
+    expect_refused([&] { network.forward(nullptr, kStream); }, "only once", ErrorCode::state);
+    expect_refused([] { make(word_model()).input("tokens"); }, "must follow a feed", ErrorCode::state);
+}
+
 TEST(Network, ForgetsNothingBetweenExtents) {
     Network network = make(word_model());
     const Feed small = feed_of(3, 2), large = feed_of(40, 9);
@@ -465,6 +499,13 @@ TEST(Network, KeepsNoStateOfAForwardThatDidNotRun) {
     refused("must be recorded with the forward");
     network.forward(feed.inputs(), Mode::training, nullptr, kStream);
     EXPECT_NO_THROW(network.keep_state(4, state, kStream));
+
+    NetworkState other = network.make_state(2);
+    network.forward(feed.inputs(), Mode::inference, &state, kStream);
+    EXPECT_NO_THROW(network.keep_state(0, other, kStream));
+    EXPECT_EQ(other.read(kStream)[0].data, state.read(kStream)[0].data);
+    network.keep_state(4, state, kStream);  // over what it began from
+    expect_refused([&] { network.keep_state(0, other, kStream); }, "overwritten", ErrorCode::state);
 }
 
 TEST(Network, RefusesDescriptionsThatMakeNoSense) {

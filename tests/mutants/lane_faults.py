@@ -35,6 +35,7 @@ WEIGHTS, MODULES = "kernels/attention/weights.cu", "host/cuda/modules.cpp"
 ADDITIVE, CTC = "kernels/additive_attention.cu", "kernels/ctc.cu"
 STAGING, ORDER = "host/cuda/staging.cpp", "host/cuda/order.cpp"
 OPTIMIZER, TRAINER = "host/train/optimizer.cpp", "host/train/trainer.cpp"
+GENERATOR = "host/train/generator.cpp"
 SUMS = [SQUARES, ERROR]
 WHOLE = "kernels/persistent/"
 LOOPS = [WHOLE + f"loops_{t}.cu" for t in ("bf16", "f32", "f16")]
@@ -139,6 +140,8 @@ FAULTS = [
     ("zero unless finite: looks at the first value alone", ZERO, "v < count", "v < 1", None),
     ("sample: a class too few of the equals", SAMPLE, "equals++ >= cut.equals", "equals++ > cut.equals", None),
     ("sample: equals of the cut forgotten", SAMPLE, " + cut.equals * weight(number_of<C>(cut.key))", "", None),
+    ("sample: what is fed is not made safe", SAMPLE, "a.fed[r] = id < 0 ? 0 : id", "a.fed[r] = id", None),
+    ("sample: the first row's id is fed to all", SAMPLE, "a.fed[r] = id < 0 ? 0 : id", "a.fed[0] = id < 0 ? 0 : id", None),
     ("sample: all rows draw the same number", SAMPLE, "static_cast<std::uint64_t>(r)), philox", "0), philox", None),
     ("update: skip ignored", UPDATE, "if (a.scalars->skip != 0) return;", "", None),
     ("update: factor of the first group for all", UPDATE, "factors[range->group]", "factors[0]", None),
@@ -275,6 +278,15 @@ FAULTS = [
     ("lengths: looked at on the default stream", BACKEND, "findings_.bad_length(), cuda::handle_of(stream)", "findings_.bad_length(), nullptr", None),
     ("lengths: told for ever", "host/cuda/findings.cpp", "if (found != 0) shared.store(0);", "", None),
     ("lengths: waiting for an event tells nothing", ORDER, "    findings_.report();\n", "", None),
+    ("copy_all: the first array for all", "kernels/copy_all.cu", "a.parts[blockIdx.y]", "a.parts[0]", None),
+    ("copy_all: a word too few", "kernels/copy_all.cu", "i < words;", "i + 1 < words;", None),
+    ("copy_all: sixteen arrays of any number", OPERATIONS, "copies.subspan(i, std::min", "copies.subspan(0, std::min", None),
+    ("generator: recorded draws share a number", GENERATOR, "{spec.seed, draws + i}", "{spec.seed, draws}", None),
+    ("generator: every token drawn from the first one's logits", GENERATOR, "stream);\n        from = last_logits();", "stream);", None),
+    ("generator: a recording reads the weights it was made with", GENERATOR, "    network.prepare(stream);\n", "", None),
+    ("generator: texts over each other", GENERATOR, "drawn.as<std::int32_t>() + n * batch", "drawn.as<std::int32_t>() + n", None),
+    ("generator: pieces over each other", GENERATOR, "written.data() + done * row", "written.data()", None),
+    ("generator: the state stays", GENERATOR, "        network.keep_state(1, state, stream);\n", "", None),
     ("trainer: dropped recordings not counted", "host/train/step_recordings.cpp", "dropped_ += slot.used > 0 ? 1 : 0;", "", None),
 
     # Time loops in one launch.

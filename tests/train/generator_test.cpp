@@ -7,6 +7,7 @@
 #include "model/gradient_check.hpp"
 #include "rondo/language_model.hpp"
 #include "rondo/sequence_model.hpp"
+#include "support/draws.hpp"
 
 namespace rondo {
 namespace {
@@ -120,6 +121,70 @@ TEST(Generator, ReadsTokenByTokenWhatAForwardReadsAtOnce) {
     }
 }
 
+/// Many at once are those that come one by one, here in two pieces and some.
+TEST(Generator, WritesManyTokensAsOneByOne) {
+    Network network(Device::cpu(1), network_spec({.classes = 12, .hidden = 8, .layers = 2}));
+    network.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5}, kStream);
+    Generator one(network, {.seed = 5}, kStream), many(network, {.seed = 5}, kStream);
+    one.feed(std::array{3, 1});
+    many.feed(std::array{3, 1});
+    for (const std::int64_t count : {2 * Generator::kRecorded + 5, std::int64_t{0}, std::int64_t{1}}) {
+        std::vector<std::int32_t> expected;
+        for (std::int64_t i = 0; i < count; ++i) expected.push_back(one.next());
+        EXPECT_EQ(many.next(count), expected);
+        EXPECT_EQ(many.logits(), one.logits());
+    }
+}
+
+/// Every row is a text of its own, with numbers of its own.
+TEST(Generator, WritesTextsBesideEachOther) {
+    constexpr std::int64_t kTexts = 3, kSteps = 20;
+    Network network(Device::cpu(1), network_spec({.classes = 12, .hidden = 8, .precision = Precision::f64()}));
+    network.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5}, kStream);
+    const SamplingSpec spec{.temperature = 1.5, .top_p = 0.9, .seed = 5};
+    const std::vector<std::int32_t> prompt{3, 1, 4, 1, 5, 9};
+    Generator together(network, spec, kStream, "logits", 0, kTexts);
+    together.feed(prompt);
+    EXPECT_EQ(together.logits().size(), static_cast<std::size_t>(kTexts * 12));
+    const std::vector<std::int32_t> ids = together.next(kSteps);
+    ASSERT_EQ(ids.size(), static_cast<std::size_t>(kTexts * kSteps));
+    for (std::size_t row = 0; row < kTexts; ++row) {
+        Generator alone(network, spec, kStream);
+        alone.feed(std::array{prompt[row], prompt[kTexts + row]});
+        for (std::size_t n = 0; n < kSteps; ++n) {
+            const std::int32_t id = ids[n * kTexts + row];
+            EXPECT_TRUE(allowed_draws(alone.logits(), spec, n, row).contains(id)) << "text " << row << " token " << n;
+            alone.feed(std::array{id});
+        }
+    }
+    EXPECT_THROW(together.next(), Error);  // which of them?
+    EXPECT_THROW(together.feed(std::array{1, 2}), Error);
+    EXPECT_THROW(together.next(-1), Error);
+    EXPECT_THROW(Generator(network, spec, kStream, "logits", 0, 0), Error);
+}
+
+/// What the network has no row for is refused before it is drawn; where a logit is no number, the text ends in an error.
+TEST(Generator, WritesNothingThatItCannotRead) {
+    NetworkSpec spec = network_spec({.classes = 12, .hidden = 4});
+    for (Node& node : spec.nodes)
+        if (auto* linear = std::get_if<LinearSpec>(&node.module)) linear->output = 13;
+    Network wide(Device::cpu(1), spec);
+    wide.initialise({}, kStream);
+    Generator generator(wide, {}, kStream);
+    generator.feed(std::array{1});
+    EXPECT_THROW(generator.next(1), Error);
+
+    Network broken(Device::cpu(1), network_spec({.classes = 12, .hidden = 4}));
+    broken.initialise({}, kStream);
+    std::vector<HostTensor> parameters = broken.read_parameters(kStream);
+    for (HostTensor& tensor : parameters)
+        for (float& x : tensor.as<float>()) x = std::numeric_limits<float>::quiet_NaN();
+    broken.write_parameters(parameters, kStream);
+    Generator lost(broken, {}, kStream);
+    lost.feed(std::array{1});
+    EXPECT_THROW(lost.next(3), Error);
+}
+
 SequenceModelSpec transformer() {
     SequenceModelSpec spec;
     spec.encoder = {.kind = EncoderSpec::Kind::transformer, .classes = 12, .hidden = 8, .layers = 2};
@@ -162,6 +227,13 @@ TEST(Generator, RemembersWhatATransformerHasRead) {
     const std::vector<std::int32_t> longer = random_ids(2, 151, 12);
     generator.feed(longer);
     expect_after(generator, std::span(longer).last(150));
+
+    // Texts beside each other, and many tokens at once, over the end of the context.
+    Generator both(network, {.seed = 5}, kStream, "output", 12, 2), one(network, {.seed = 5}, kStream, "output", 12);
+    both.feed(std::array{1, 4, 2, 5});
+    one.feed(std::array{1, 2});
+    const std::vector<std::int32_t> ids = both.next(30);
+    for (std::size_t n = 0; n < 30; ++n) EXPECT_EQ(ids[2 * n], one.next()) << n;
 
     Generator narrow(network, {}, kStream, "output", 1);
     narrow.feed(std::array{3, 4});

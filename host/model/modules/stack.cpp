@@ -39,14 +39,18 @@ public:
         for (std::size_t i = 0; carries && i < plan_.states.size(); ++i) {
             if (request.inputs[i + 1]) continue;
             // Kept apart from the caller's state, which may be overwritten with a later one before backward.
-            begun_[i] = ledger.book(kind, detail::concat(request.name, ".initial_", plan_.states[i].name), bytes(i));
-            if (plan_.extent.mode == Mode::inference)
+            if (plan_.extent.mode == Mode::training)
+                begun_[i] =
+                    ledger.book(kind, detail::concat(request.name, ".initial_", plan_.states[i].name), bytes(i));
+            else
                 kept_[i] = ledger.book(kind, detail::concat(request.name, ".final_", plan_.states[i].name), bytes(i));
         }
+        copies_.reserve(plan_.states.size());
     }
 
     void forward(Call& call) override {
         carried_ = !call.carried.empty();
+        overwritten_ = false;
         for (std::size_t i = 0; i < plan_.states.size(); ++i) {
             begin_state(call, i);
             const Place& out = call.outputs[i + 1];
@@ -108,6 +112,7 @@ public:
 
     void keep(Call& call, std::int64_t step, std::span<void* const> to) override {
         if (step == 0) {
+            if (overwritten_) throw Error(ErrorCode::state, "keep_state: what forward began from was overwritten");
             for (std::size_t i = 0; i < to.size(); ++i) keep_initial(call, i, to[i]);
         } else if (plan_.extent.mode == Mode::training) {
             for (std::size_t i = 0; i < to.size(); ++i) views_[i] = state_view<View>(i, to[i]);
@@ -116,9 +121,13 @@ public:
             if (step != plan_.extent.steps)
                 refuse("step", step,
                        detail::concat("must be 0 or ", plan_.extent.steps, " after an inference forward"));
-            for (std::size_t i = 0; i < to.size(); ++i)
-                if (to[i])
-                    call.backend.copy(to[i], call.arena + kept_[i], static_cast<std::size_t>(bytes(i)), call.stream);
+            copies_.clear();
+            for (std::size_t i = 0; i < to.size(); ++i) {
+                if (!to[i]) continue;
+                copies_.push_back({to[i], call.arena + kept_[i], static_cast<std::size_t>(bytes(i))});
+                overwritten_ = overwritten_ || (carried_ && to[i] == call.carried[i]);
+            }
+            call.backend.copy_all(copies_, call.stream);
         }
     }
 
@@ -140,10 +149,12 @@ private:
     }
     void* y_data(const Call& call) const { return call.outputs[0] ? call.outputs[0].data : call.arena + y_; }
 
-    /// From the port, from the carried state (copied), or zero.
+    /// From the port, from the carried state (in training a copy of it), or zero.
     void begin_state(Call& call, std::size_t i) {
         if (call.inputs[i + 1]) {
             initial_[i] = state_view<ConstView>(i, call.inputs[i + 1].data);
+        } else if (carried_ && plan_.extent.mode == Mode::inference) {
+            initial_[i] = state_view<ConstView>(i, call.carried[i]);
         } else if (carried_ && begun_[i] != kNoBuffer) {
             std::byte* begun = call.arena + begun_[i];
             call.backend.copy(begun, call.carried[i], static_cast<std::size_t>(bytes(i)), call.stream);
@@ -155,9 +166,9 @@ private:
 
     void keep_initial(Call& call, std::size_t i, void* to) {
         if (!to) return;
-        if (carried_)
-            call.backend.copy(to, call.arena + begun_[i], static_cast<std::size_t>(bytes(i)), call.stream);
-        else
+        if (carried_ && to != initial_[i].data)
+            call.backend.copy(to, initial_[i].data, static_cast<std::size_t>(bytes(i)), call.stream);
+        else if (!carried_)
             call.backend.zero(to, static_cast<std::size_t>(bytes(i)), call.stream);
     }
 
@@ -196,8 +207,10 @@ private:
     std::vector<View> views_;
     std::vector<std::int64_t> kept_, begun_;
     std::int64_t reserve_ = kNoBuffer, y_ = kNoBuffer, observations_ = kNoBuffer;
+    std::vector<Copy> copies_;  ///< scratch of keep
     ForwardToken token_;
     bool carried_ = false;
+    bool overwritten_ = false;  ///< what an inference forward began from, by its final states
 };
 
 class Stack final : public Module {
