@@ -5,9 +5,10 @@
     bench/compare_generation.py --device cuda --program build/cuda/rondo --output results.json
 
 A language model of random weights (embedding, recurrent layers, output layer, sampling at temperature 1) writes `steps`
-tokens of each of B texts beside each other. Rondo: `rondo generate --timing`, the second half of its tokens. PyTorch: the
-same modules in a loop under inference_mode, softmax and multinomial, the tokens left on the device until all are there;
-also the second half. Microseconds are those of a step, a token of every text. Rounds and spread as in compare_pytorch.py.
+tokens of each of B texts beside each other. Rondo: `rondo generate --timing`, the second half of its tokens. PyTorch:
+the same modules in a loop under inference_mode, softmax and multinomial, the tokens left on the device until all are
+there; also the second half. Microseconds are those of a step, a token of every text. Rounds and spread as in
+compare_pytorch.py.
 Needs torch (Debian: python3-torch).
 """
 import argparse
@@ -51,11 +52,11 @@ def make_model(args, row, folder):
     engine = random.Random(7)
     words = [f"w{n}" for n in range(row["classes"] - 2)]
     text = folder / "text"
-    text.write_text("\n".join(" ".join(engine.choices(words, k=8) + words[i:i + 8]) for i in range(0, len(words), 8)),
-                    encoding="utf-8")
-    run(args, ["train", "--train", text, "--tokens", "words", "--validation-fraction", 0, "--cell", row["cell"], "--hidden",
-               row["hidden"], "--layers", row["layers"], "--dtype", row["dtype"], "--batch", 1, "--window", 4, "--steps", 1,
-               "--device", args.device, "--out", folder / "run", "--overwrite"])
+    lines = [" ".join(engine.choices(words, k=8) + words[i:i + 8]) for i in range(0, len(words), 8)]
+    text.write_text("\n".join(lines), encoding="utf-8")
+    run(args, ["train", "--train", text, "--tokens", "words", "--validation-fraction", 0, "--cell", row["cell"],
+               "--hidden", row["hidden"], "--layers", row["layers"], "--dtype", row["dtype"], "--batch", 1, "--window", 4,
+               "--steps", 1, "--device", args.device, "--out", folder / "run", "--overwrite"])
 
 
 def rondo_us(args, row, folder):

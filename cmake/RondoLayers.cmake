@@ -40,6 +40,13 @@ foreach(layer IN LISTS RONDO_HOST_LAYERS)
   endif()
 endforeach()
 
+# These say what others compute: under a sanitizer they take longer to optimise than to run.
+foreach(layer scheduler model train)
+  if(RONDO_SANITIZE AND TARGET rondo_${layer})
+    target_compile_options(rondo_${layer} PRIVATE -O0)
+  endif()
+endforeach()
+
 include(RondoIsa)
 
 # rondo_read_together(LIST): unity sources, which CMake makes of CUDA's only from 3.31 on. Half of the time that nvcc takes

@@ -35,7 +35,8 @@ struct Hypothesis {
 
 /// The best `width` hypotheses of each of `sources`, best first; equals in order of their tokens. None where nothing may
 /// end. An end counts where it is among the `width` likeliest steps of its source, so that width 1 without a penalty is
-/// greedy search; the result is exact where the width holds every hypothesis. Throws Error on a field that is not allowed, or a log_p that is NaN.
+/// greedy search; the result is exact where the width holds every hypothesis. Throws Error on a field that is not allowed,
+/// or a log_p that is NaN.
 RONDO_API std::vector<std::vector<Hypothesis>> beam_search(StepModel& model, std::int64_t sources,
                                                            const BeamSpec& spec);
 

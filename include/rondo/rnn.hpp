@@ -7,7 +7,8 @@
 ///                           W = P where h is projected, H otherwise
 ///     lengths[B] valid steps of each row, 0 to T
 ///
-/// Parameters are one array in Precision::accumulate (f32 masters for f16 and bf16) with a named part for each tensor (Plan::parameters), named and shaped as PyTorch's:
+/// Parameters are one array in Precision::accumulate (f32 masters for f16 and bf16) with a named part for each tensor
+/// (Plan::parameters), named and shaped as PyTorch's:
 /// weight_ih_l0 [G·H,I], weight_hh_l0 [G·H,W], bias_ih_l0, bias_hh_l0 [G·H], weight_hr_l0 [P,H],
 /// weight_peephole_l0 [3·H]; of lnlstm and lngru weight_norm_l0 (cell/layer_norm.hpp) and no biases; of mingru and minlstm
 /// neither weight_hh nor bias_hh. "_reverse" is appended for the reverse direction. A layer's parameters come direction by
