@@ -5,7 +5,7 @@ import time
 from report import googletest
 
 # Small shapes of every kernel. Left out: what fails on purpose, and what takes minutes under a tool.
-SMALL = {"rondo_cuda_tests": ["CudaOperationsGpu.*", "CudaGradientsGpu.EdgeExtents",
+SMALL = {"rondo_cuda_tests": ["CudaOperationsGpu.*", "CudaProductsGpu.*", "CudaGradientsGpu.EdgeExtents",
                               "CudaGradientsGpu.EdgeExtentsInBf16", "CudaSampleGpu.ExtremeLogits",
                               "CudaStreamsGpu.AStepIsCapturedAndReplayed",
                               "-CudaOperationsGpu.AddsMoreRowsThanASortTakes"],

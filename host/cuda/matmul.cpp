@@ -7,6 +7,7 @@
 
 #include "cuda/check.hpp"
 #include "cuda/gpu.hpp"
+#include "few_rows.hpp"
 #include "rows.hpp"
 
 namespace rondo::cuda {
@@ -39,6 +40,12 @@ std::int32_t alignment_of(const void* p, std::int64_t distance) {
 /// The library's epilogue adds biases, but not in double, and reads them 16 bytes at a time.
 bool adds_bias(const Product& product) {
     return product.bias && product.dtype != DType::f64 && reinterpret_cast<std::uintptr_t>(product.bias) % 16 == 0;
+}
+
+/// A step of one row or two, with weights as they lie: a kernel of our own reads them once. Not measured yet beside
+/// cuBLASLt, whose kernels are made of tiles of rows.
+bool has_few_rows(const Product& product) {
+    return product.m <= kernels::kFewRows && product.b_transposed && !product.a_transposed;
 }
 
 using Layout = std::unique_ptr<std::remove_pointer_t<cublasLtMatrixLayout_t>, decltype(&cublasLtMatrixLayoutDestroy)>;
@@ -191,6 +198,12 @@ void Matmul::run(const Product& p, StreamMemory& memory, const MatmulBatch& batc
     require(batch.count == 1 || p.bias == nullptr, "bias", p.bias, "must be null for a batch");
     require(batch.a >= 0 && batch.b >= 0 && batch.c >= 0, "batch", std::min({batch.a, batch.b, batch.c}),
             "must have its matrices in ascending order");
+    if (has_few_rows(p)) {
+        kernels::few_rows({p.dtype, p.c_dtype, p.m, p.n, p.k, p.a, p.a_stride, p.b, p.b_stride, p.c, p.c_stride,
+                           p.accumulate, p.bias, batch.count, batch.a, batch.b, batch.c},
+                          memory.stream);
+        return;
+    }
     Chosen& chosen = choose(MatmulShape(p, bias, batch), p.bias, batch);
     if (batch.count > 1) chosen.set_batch(batch);
     if (bias) set(chosen.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);

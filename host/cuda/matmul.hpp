@@ -1,5 +1,5 @@
 #pragma once
-/// Products by cuBLASLt. The only place that knows that the library is column-major.
+/// Products, nearly all by cuBLASLt. The only place that knows that the library is column-major.
 #include <cublasLt.h>
 
 #include <cstring>
@@ -34,7 +34,7 @@ struct MatmulShapeHash {
 };
 
 /// A library handle and the algorithms it has chosen. Choosing one for a new shape takes host memory and time; running
-/// a known one takes neither.
+/// a known one takes neither. Products of one or two rows are a kernel's.
 class Matmul {
 public:
     explicit Matmul(const Gpu& gpu);

@@ -33,54 +33,78 @@ TEST_F(CudaOperationsGpu, CopiesManyArrays) {
         }
 }
 
-TEST_F(CudaOperationsGpu, ProductsOfEveryKind) {
+struct ProductCase {
+    DType type;
+    bool a_transposed, b_transposed, accumulate, wide_c;
+    std::int64_t m, n, k;
+    std::int64_t slack;  ///< strides are longer by less than this
+};
+
+class CudaProductsGpu : public OperationsTest {
+protected:
+    void check(const ProductCase& of, Random& random) const {
+        const auto stride = [&](std::int64_t width) { return width + random.below(of.slack); };
+        const std::int64_t a_stride = stride(of.a_transposed ? of.m : of.k);
+        const std::int64_t b_stride = stride(of.b_transposed ? of.k : of.n), c_stride = stride(of.n);
+        const DType c_type = of.wide_c ? accumulator_of(of.type) : of.type;
+        const Alignment alignment = of.slack > 1 ? Alignment::element : Alignment::cache_line;
+        const Guarded a = put(of.type, random.uniforms((of.a_transposed ? of.k : of.m) * a_stride));
+        const Guarded b = put(of.type, random.uniforms((of.b_transposed ? of.n : of.k) * b_stride), alignment);
+        const Guarded c = put(c_type, random.uniforms(of.m * c_stride));
+        const Guarded bias = put(c_type, random.uniforms(of.n));
+        Tensor expected = c.get();
+        const Tensor av = a.get(), bv = b.get(), biases = bias.get();
+        const auto at = [](const Tensor& t, std::int64_t i) { return t[static_cast<std::size_t>(i)]; };
+        for (std::int64_t i = 0; i < of.m; ++i)
+            for (std::int64_t j = 0; j < of.n; ++j) {
+                double sum = (of.accumulate ? at(expected, i * c_stride + j) : 0) + at(biases, j);
+                for (std::int64_t l = 0; l < of.k; ++l)
+                    sum += at(av, of.a_transposed ? l * a_stride + i : i * a_stride + l) *
+                           at(bv, of.b_transposed ? j * b_stride + l : l * b_stride + j);
+                expected[static_cast<std::size_t>(i * c_stride + j)] = sum;
+            }
+        Product p;
+        p.dtype = of.type;
+        p.c_dtype = c_type;
+        p.m = of.m;
+        p.n = of.n;
+        p.k = of.k;
+        p.a = a.data();
+        p.a_stride = a_stride;
+        p.a_transposed = of.a_transposed;
+        p.b = b.data();
+        p.b_stride = b_stride;
+        p.b_transposed = of.b_transposed;
+        p.c = c.data();
+        p.c_stride = c_stride;
+        p.accumulate = of.accumulate;
+        p.bias = bias.data();
+        backend().product(p, kStream);
+        expect_close(c.get(), expected, c_type, 8.0 + static_cast<double>(of.k), "product");
+        EXPECT_TRUE(c.intact());
+    }
+};
+
+TEST_F(CudaProductsGpu, OfEveryKind) {
     Random random(1);
     for (const DType type : kTypes)
         for (const bool a_transposed : {false, true})
             for (const bool b_transposed : {false, true})
                 for (const bool accumulate : {false, true})
-                    for (const bool wide_c : {false, true}) {
-                        const std::int64_t m = 1 + random.below(7), n = 1 + random.below(9), k = 1 + random.below(33);
-                        const std::int64_t a_stride = (a_transposed ? m : k) + random.below(3);
-                        const std::int64_t b_stride = (b_transposed ? k : n) + random.below(3);
-                        const std::int64_t c_stride = n + random.below(3);
-                        const DType c_type = wide_c ? accumulator_of(type) : type;
-                        const Guarded a = put(type, random.uniforms((a_transposed ? k : m) * a_stride));
-                        const Guarded b =
-                            put(type, random.uniforms((b_transposed ? n : k) * b_stride), Alignment::element);
-                        const Guarded c = put(c_type, random.uniforms(m * c_stride));
-                        const Guarded bias = put(c_type, random.uniforms(n));
-                        Tensor expected = c.get();
-                        const Tensor av = a.get(), bv = b.get(), biases = bias.get();
-                        const auto at = [](const Tensor& t, std::int64_t i) { return t[static_cast<std::size_t>(i)]; };
-                        for (std::int64_t i = 0; i < m; ++i)
-                            for (std::int64_t j = 0; j < n; ++j) {
-                                double sum = (accumulate ? at(expected, i * c_stride + j) : 0) + at(biases, j);
-                                for (std::int64_t l = 0; l < k; ++l)
-                                    sum += at(av, a_transposed ? l * a_stride + i : i * a_stride + l) *
-                                           at(bv, b_transposed ? j * b_stride + l : l * b_stride + j);
-                                expected[static_cast<std::size_t>(i * c_stride + j)] = sum;
-                            }
-                        Product p;
-                        p.dtype = type;
-                        p.c_dtype = c_type;
-                        p.m = m;
-                        p.n = n;
-                        p.k = k;
-                        p.a = a.data();
-                        p.a_stride = a_stride;
-                        p.a_transposed = a_transposed;
-                        p.b = b.data();
-                        p.b_stride = b_stride;
-                        p.b_transposed = b_transposed;
-                        p.c = c.data();
-                        p.c_stride = c_stride;
-                        p.accumulate = accumulate;
-                        p.bias = bias.data();
-                        backend().product(p, kStream);
-                        expect_close(c.get(), expected, c_type, 8.0 + static_cast<double>(k), "product");
-                        EXPECT_TRUE(c.intact());
-                    }
+                    for (const bool wide_c : {false, true})
+                        check({type, a_transposed, b_transposed, accumulate, wide_c, 1 + random.below(7),
+                               1 + random.below(9), 1 + random.below(33), 3},
+                              random);
+}
+
+/// Of one row or two, which a kernel of our own makes, in vectors and element by element.
+TEST_F(CudaProductsGpu, OfFewRows) {
+    Random random(2);
+    for (const DType type : kTypes)
+        for (const bool wide_c : {false, true})
+            for (const std::int64_t m : {1, 2})
+                for (const std::int64_t k : {1, 61, 64, 600})
+                    check({type, false, true, m == 2, wide_c, m, k == 600 ? 3 : 70, k, k == 61 ? 3 : 1}, random);
 }
 
 TEST_F(CudaOperationsGpu, PacksWithoutCopiesWhereItCan) {
