@@ -5,7 +5,7 @@
     bench/compare_generation.py --device cuda --program build/cuda/rondo --output results.json
 
 A language model of random weights (embedding, recurrent layers, output layer, sampling at temperature 1) writes `steps`
-tokens of each of B texts beside each other. Rondo: `rondo generate --timing`, the second half of its tokens. PyTorch:
+tokens of each of B texts beside each other. Rondo: `rondo generate --timing`, what comes in the second half. PyTorch:
 the same modules in a loop under inference_mode, softmax and multinomial, the tokens left on the device until all are
 there; also the second half. Microseconds are those of a step, a token of every text. Rounds and spread as in
 compare_pytorch.py.
@@ -63,12 +63,12 @@ def rondo_us(args, row, folder):
     timing = folder / "timing.json"
     run(args, ["generate", "--checkpoint", folder / "run", "--length", 2 * row["steps"], "--texts", row["batch"],
                "--device", args.device, "--threads", args.threads, "--timing", timing])
-    seconds = tokens = begun = 0
+    seconds = tokens = done = 0
     for piece in json.loads(timing.read_text(encoding="utf-8")):
-        begun += piece["tokens"]
-        if begun > row["steps"]:
+        if done + piece["tokens"] > row["steps"]:
             tokens += piece["tokens"]
             seconds += piece["seconds"]
+        done += piece["tokens"]
     return seconds / tokens * 1e6
 
 

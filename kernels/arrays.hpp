@@ -12,7 +12,7 @@ namespace rondo::kernels {
 /// to[i] = from[i], rounded to the nearest.
 void cast(DType to_dtype, void* to, DType from_dtype, const void* from, std::int64_t count, cudaStream_t stream);
 
-/// Of a few arrays in one launch: to[i] = from[i], i < bytes.
+/// Of a few arrays in one launch: to[i] = from[i], i < bytes, multiples of 2.
 struct CopyArrays {
     static constexpr int kMost = 16;
     struct Part {

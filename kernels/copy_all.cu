@@ -37,7 +37,7 @@ void copy_all(const CopyArrays& a, cudaStream_t stream) {
     if (most == 0) return;
     if (!launch_copy_all<uint4>(a, most, stream) && !launch_copy_all<std::uint32_t>(a, most, stream) &&
         !launch_copy_all<std::uint16_t>(a, most, stream))
-        launch_copy_all<std::uint8_t>(a, most, stream);
+        refuse("bytes", most, "must be multiples of 2, and the arrays aligned to it");
 }
 
 }  // namespace rondo::kernels

@@ -46,8 +46,8 @@ std::vector<std::int32_t> first_tokens(const Tokenizer& tokenizer, const std::st
     return tokens.ids;
 }
 
-/// Draws tokens some at a time: as many as keep the reader waiting for no more than a blink, and on a fast device the
-/// host out of the way.
+/// Draws tokens some at a time: as many as come in a blink, so that on a fast device the host is out of the way, and a
+/// reader of one text does not wait.
 class Writer {
 public:
     Writer(Generator& generator, std::int64_t length) : generator_(generator), left_(length) {}
@@ -79,7 +79,10 @@ void write_texts(Writer& writer, const Tokenizer& tokenizer, const GenerateOptio
     std::vector<TextStream> streams(texts, TextStream(tokenizer, options.prompt));
     std::vector<std::string> whole(texts, options.prompt);
     const auto give = [&](std::size_t text, const std::string& piece) {
-        texts == 1 ? write(piece) : static_cast<void>(whole[text] += piece);
+        if (texts == 1)
+            write(piece);
+        else
+            whole[text] += piece;
     };
     if (texts == 1) write(options.prompt);
     while (writer.left() > 0 && !signal.requested()) {

@@ -129,7 +129,7 @@ void Network::forward(const NetworkState* from, Stream stream) {
     Impl& m = *impl_;
     const bool again = m.phase == Impl::Phase::forward && m.current->mode == Mode::inference;
     if (m.phase != Impl::Phase::fed && !again)
-        model::refuse_state("forward: must follow a feed, in training only once");
+        model::refuse_state("forward: must follow a feed, or in inference a forward");
     model::NetworkPlan& plan = *m.current;
     if (from && plan.batch > 0 && from->batch() != plan.batch)
         refuse("from", from->batch(), detail::concat("must be a state of ", plan.batch, " rows"));
@@ -149,10 +149,10 @@ View Network::input(std::string_view name) {
     if (m.phase == Impl::Phase::none) model::refuse_state("input: must follow a feed");
     for (std::size_t i = 0; i < m.spec.inputs.size(); ++i) {
         const model::PlannedValue& value = m.current->values[i];
-        if (m.spec.inputs[i].name == name && value.present)
+        if (m.spec.inputs[i].name == name && value.present && !m.graph.inputs[i].is_target)
             return {m.current->arena + value.data, value.info.dtype, value.info.shape};
     }
-    refuse("input", name, "was not fed");
+    refuse("input", name, "must have been fed, and be no target");
 }
 
 void Network::prepare(Stream stream) { impl_->prepare(stream); }

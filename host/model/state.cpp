@@ -134,7 +134,7 @@ void Network::keep_state(std::int64_t step, NetworkState& to, Stream stream) con
         throw Error(ErrorCode::state, "keep_state: must be recorded with the forward, a replay was in its place");
     if (m.current->batch > 0 && to.batch() != m.current->batch)
         refuse("to", to.batch(), detail::concat("must be a state of ", m.current->batch, " rows"));
-    // Modules keep what they began from, so `to` may be that; only the null entries of `carried` matter to them now.
+    // `to` may be what forward began from: modules have their final states elsewhere, and know where they began.
     std::vector<void*>& list = m.kept;
     for (std::size_t n = 0; n < m.graph.nodes.size(); ++n) {
         if (m.carried[n].empty()) continue;

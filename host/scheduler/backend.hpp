@@ -397,7 +397,7 @@ public:
     virtual void free(void* p) noexcept = 0;
     virtual void zero(void* p, std::size_t bytes, Stream stream) = 0;
     virtual void copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;  ///< within the device
-    /// All of them, in no order.
+    /// All of them, in no order; of elements of two bytes and more.
     virtual void copy_all(std::span<const Copy> copies, Stream stream) {
         for (const Copy& c : copies) copy(c.to, c.from, c.bytes, stream);
     }

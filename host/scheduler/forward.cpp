@@ -33,8 +33,8 @@ public:
     void give_step(std::int64_t i) const {
         if (all_slots() || op_.directions == 1) return;
         for (int s = 0; s < layer_.cell.states; ++s)
-            if (void* wanted = data_of(args_.state_steps, loop_.first_state + static_cast<std::size_t>(s)))
-                pass_.backend.copy(static_cast<std::byte*>(wanted) + time(i) * state_bytes(s), after(s, time(i)),
+            if (std::byte* const wanted = sequence(s))
+                pass_.backend.copy(wanted + time(i) * state_bytes(s), after(s, time(i)),
                                    static_cast<std::size_t>(state_bytes(s)), pass_.stream);
     }
     void end() const {
@@ -53,8 +53,7 @@ public:
         loop.reverse = loop_.reverse;
         loop.whole = layer_.forward_loop.whole.get();
         for (int s = 0; s < layer_.cell.states; ++s) {
-            loop.every[s] =
-                all_slots() || data_of(args_.state_steps, loop_.first_state + static_cast<std::size_t>(s)) != nullptr;
+            loop.every[s] = all_slots() || sequence(s) != nullptr;
             if (!loop.every[s]) loop.first.next[s] = after(s, time(loop.steps - 1));
         }
         return loop;
@@ -115,6 +114,9 @@ private:
     std::byte* final_state(int s) const {
         return static_cast<std::byte*>(data_of(args_.final_states, loop_.first_state + static_cast<std::size_t>(s)));
     }
+    std::byte* sequence(int s) const {
+        return static_cast<std::byte*>(data_of(args_.state_steps, loop_.first_state + static_cast<std::size_t>(s)));
+    }
     /// Steps that are through before t.
     std::int64_t done_before(std::int64_t t) const { return loop_.reverse ? pass_.steps() - 1 - t : t; }
 
@@ -131,37 +133,42 @@ private:
     const std::byte* before(int s, std::int64_t t) const {
         const std::int64_t done = done_before(t);
         if (done > 0) return after(s, loop_.reverse ? t + 1 : t - 1);
-        return reads_given(s) ? given(s) : slot(s, 0);
+        return reads_given_ && given(s) ? given(s) : slot(s, 0);
     }
     std::byte* after(int s, std::int64_t t) const {
         const std::int64_t done = done_before(t) + 1;
         if (!all_slots() && writes_wanted()) {
-            const std::size_t i = loop_.first_state + static_cast<std::size_t>(s);
-            if (void* wanted = data_of(args_.state_steps, i))
-                return static_cast<std::byte*>(wanted) + t * state_bytes(s);
-            if (done == pass_.steps() && final_state(s) && finals_apart_) return final_state(s);
+            if (std::byte* const wanted = sequence(s)) return wanted + t * state_bytes(s);
+            if (done == pass_.steps() && final_state(s)) return final_state(s);
         }
         return slot(s, done);
     }
-    bool reads_given(int s) const { return !all_slots() && writes_wanted() && given(s) != nullptr; }
 
-    /// Whether final states lie beside what the loop begins from. They may lie there: then a step's product must have read
-    /// all of h before any of the next is written.
-    bool finals_lie_apart() const {
-        for (int s = 0; s < layer_.cell.states; ++s)
-            for (int from = 0; from < layer_.cell.states; ++from) {
-                const std::byte *const begin = final_state(s), *const other = given(from);
-                const std::less<const std::byte*> less;
-                if (begin && other && less(begin, other + state_bytes(from)) && less(other, begin + state_bytes(s)))
+    /// Whether nothing that the loop writes lies where it begins from, which a caller may ask for: a step's product must
+    /// have read all of h before any of the next is there.
+    bool begins_apart() const {
+        const auto touch = [](const void* a, std::int64_t a_bytes, const void* b, std::int64_t b_bytes) {
+            const std::less<const void*> less;
+            return a && b && less(a, static_cast<const std::byte*>(b) + b_bytes) &&
+                   less(b, static_cast<const std::byte*>(a) + a_bytes);
+        };
+        const std::int64_t y_bytes = pass_.steps() * pass_.batch() * pass_.plan.spec.output() * pass_.bytes.storage;
+        for (int from = 0; from < layer_.cell.states; ++from) {
+            const auto touches = [&](const void* p, std::int64_t bytes) {
+                return touch(given(from), state_bytes(from), p, bytes);
+            };
+            if (touches(args_.y.data, y_bytes)) return false;
+            for (int s = 0; s < layer_.cell.states; ++s)
+                if (touches(final_state(s), state_bytes(s)) || touches(sequence(s), pass_.steps() * state_bytes(s)))
                     return false;
-            }
+        }
         return true;
     }
 
     void load_initial_states() const {
         for (int s = 0; s < layer_.cell.states; ++s) {
             const auto size = static_cast<std::size_t>(state_bytes(s));
-            if (reads_given(s)) continue;
+            if (given(s) && reads_given_) continue;
             if (given(s))
                 pass_.backend.copy(slot(s, 0), given(s), size, pass_.stream);
             else
@@ -209,14 +216,12 @@ private:
     void give_states() const {
         const std::int64_t last = loop_.reverse ? 0 : pass_.steps() - 1;
         for (int s = 0; s < layer_.cell.states; ++s) {
-            const std::size_t i = loop_.first_state + static_cast<std::size_t>(s);
             const auto size = static_cast<std::size_t>(state_bytes(s));
             if (std::byte* const to = final_state(s); to && to != after(s, last))
                 pass_.backend.copy(to, after(s, last), size, pass_.stream);
-            void* sequence = data_of(args_.state_steps, i);
-            if (sequence && all_slots())
+            if (std::byte* const wanted = sequence(s); wanted && all_slots())
                 pass_.backend.copy(
-                    sequence,
+                    wanted,
                     pass_.kept(loop_.states[static_cast<std::size_t>(s)]) + (loop_.reverse ? 0 : state_bytes(s)),
                     size * static_cast<std::size_t>(pass_.steps()), pass_.stream);
         }
@@ -276,7 +281,7 @@ private:
     const LoopLayer constants_;
     const OutputPart part_;
     std::byte* output_;
-    const bool finals_apart_ = finals_lie_apart();
+    const bool reads_given_ = !all_slots() && writes_wanted() && begins_apart();
 };
 
 /// The loops of a time loop's directions, step by step together. They are alike but for their direction.

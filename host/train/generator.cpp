@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "model/device_buffer.hpp"
 #include "rondo/convert.hpp"
@@ -31,22 +32,36 @@ void check_memory(const NetworkSpec& spec, std::int64_t context) {
 }  // namespace
 
 struct Generator::Impl {
+    Impl(Network& of, SamplingSpec sampling, Stream on, std::string_view drawn_from, std::int64_t memory,
+         std::int64_t texts)
+        : network(of),
+          spec(sampling),
+          stream(on),
+          value(drawn_from),
+          context(memory),
+          batch(texts),
+          state(of.make_state(texts)),
+          inputs(of.spec().inputs.size()),
+          random(of.device(), kRecorded * static_cast<std::int64_t>(sizeof(RandomState))),
+          drawn(of.device(), kRecorded * texts * size_of(DType::i32)),
+          recordings(of.device()) {}
+
     Network& network;
-    SamplingSpec spec;
-    Stream stream;
-    std::string value;
-    std::int64_t context, batch;
+    const SamplingSpec spec;
+    const Stream stream;
+    const std::string value;
+    const std::int64_t context, batch;
     NetworkState state;
     std::uint64_t draws = 0;  ///< of a text
     std::vector<Sequence> inputs;
     // On the device. Logits are a copy: the network's own live until its next forward, whoever asks for it. `random`,
     // `drawn`: of kRecorded draws; `written`: of all that were asked for.
-    model::DeviceBuffer random, drawn, written{}, logits{};
+    model::DeviceBuffer random, drawn, written, logits;
     train::StepRecordings recordings;
     DType dtype = DType::f32;
-    std::int64_t classes = 0;              ///< of the next tokens' logits; 0: nothing was read yet
-    std::vector<std::int32_t> tokens{};    ///< what is remembered, where there is a context
-    std::vector<std::int32_t> ids_read{};  ///< scratch
+    std::int64_t classes = 0;            ///< of the next tokens' logits; 0: nothing was read yet
+    std::vector<std::int32_t> tokens;    ///< what is remembered, where there is a context
+    std::vector<std::int32_t> ids_read;  ///< scratch
 
     Backend& backend() const { return network.device().backend(); }
     std::int64_t logits_bytes() const { return batch * classes * size_of(dtype); }
@@ -149,9 +164,12 @@ std::span<const std::int32_t> Generator::Impl::write(std::int64_t count) {
     network.feed(inputs, Mode::inference, stream);
     network.prepare(stream);
     for (std::int64_t done = 0; done < count;) {
-        const std::int64_t piece = count - done < kRecorded ? 1 : kRecorded;
+        // Of few kinds, so that each is soon recorded.
+        const auto piece =
+            static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::min(count - done, kRecorded))));
         number_draws(piece);
-        recordings.run({network.plan_id(), state.array().data, 0, piece}, stream, [&] { draw_and_read(piece); });
+        recordings.run({.plan = network.plan_id(), .state = state.array().data, .steps = piece}, stream,
+                       [&] { draw_and_read(piece); });
         backend().copy(written.data() + done * row, drawn.data(), static_cast<std::size_t>(piece * row), stream);
         done += piece;
     }
@@ -176,8 +194,10 @@ std::span<const std::int32_t> Generator::Impl::to_host(const model::DeviceBuffer
     ids_read.resize(static_cast<std::size_t>(count * batch));
     backend().download(ids_read.data(), ids.data(), ids_read.size() * sizeof(std::int32_t), stream);
     backend().synchronize(stream);
-    if (std::any_of(ids_read.begin(), ids_read.end(), [](std::int32_t id) { return id < 0; }))
+    if (std::any_of(ids_read.begin(), ids_read.end(), [](std::int32_t id) { return id < 0; })) {
+        classes = 0;  // what was read behind it is no text
         refuse(value, "nan", "must be numbers to draw from");
+    }
     return ids_read;
 }
 
@@ -217,21 +237,7 @@ Generator::Generator(Network& network, SamplingSpec spec, Stream stream, std::st
     const std::vector<InputSpec>& inputs = network.spec().inputs;
     require(!inputs.empty() && inputs[0].dtype == DType::i32, "inputs", inputs.size(),
             "must begin with token ids to generate");
-    const Device& device = network.device();
-    impl_ = std::unique_ptr<Impl>(new Impl{network,
-                                           spec,
-                                           stream,
-                                           std::string(logits),
-                                           context,
-                                           batch,
-                                           network.make_state(batch),
-                                           0,
-                                           std::vector<Sequence>(inputs.size()),
-                                           model::DeviceBuffer(device, kRecorded * sizeof(RandomState)),
-                                           model::DeviceBuffer(device, kRecorded * batch * size_of(DType::i32)),
-                                           {},
-                                           {},
-                                           train::StepRecordings(device)});
+    impl_ = std::make_unique<Impl>(network, spec, stream, logits, context, batch);
 }
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;

@@ -1,5 +1,5 @@
 #pragma once
-/// Training steps that are recorded once and replayed.
+/// Steps, of training or of writing text, that are recorded once and replayed.
 #include <array>
 #include <cstdint>
 
@@ -12,7 +12,8 @@ namespace rondo::train {
 struct StepKey {
     std::uint64_t plan = 0;  ///< Network::plan_id
     const void* state = nullptr;
-    std::int64_t loss_begin = 0, keep = 0;
+    std::int64_t loss_begin = 0, keep = 0;  ///< of training
+    std::int64_t steps = 0;                 ///< of text
     friend bool operator==(const StepKey&, const StepKey&) = default;
 };
 

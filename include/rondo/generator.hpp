@@ -42,11 +42,12 @@ private:
 /// average however long the text. What is fed is read in pieces of 64 tokens and the rest one by one.
 ///
 /// Tokens are drawn and read on the device, those that a Sampler would draw (but where two are so close that rounding
-/// decides), without the host in between: only the tokens come to it, when all that were asked for are there. On a stream
-/// that can be recorded, such as a DeviceStream, kRecorded of them are one recording, which is run again and again.
+/// decides), without the host in between: only the tokens come to it, when all that were asked for are there (and
+/// whenever a context is full). On a stream that can be recorded, such as a DeviceStream, up to kRecorded of them are one
+/// recording, which is run again and again.
 ///
-/// It may write several texts beside each other, the rows of a batch; row b of the n-th draw takes the number of Philox at
-/// the counter (n, b). Belongs to its network, which must outlive it, and to the network's thread.
+/// It may write several texts beside each other, the rows of a batch; row b of the n-th draw takes the number of Philox
+/// at the counter (n, b). Belongs to its network, which must outlive it, and to the network's thread.
 class RONDO_API Generator {
 public:
     static constexpr std::int64_t kRecorded = 16;  ///< tokens
@@ -60,9 +61,10 @@ public:
     Generator& operator=(Generator&&) noexcept;
 
     void reset();                                     ///< state zero, as at the start of a text
-    void feed(std::span<const std::int32_t> tokens);  ///< reads them, [any,B]
+    void feed(std::span<const std::int32_t> tokens);  ///< reads them, [any,B]: of all texts equally many
     /// Draws `count` tokens a text and reads them: [count,B]. Throws Error (state) when nothing was fed yet, and Error
-    /// (invalid_argument) where a logit was no number; then all that was read since is worthless.
+    /// (invalid_argument) where a logit was no number: the texts then have an end, and something must be fed after a
+    /// reset.
     std::vector<std::int32_t> next(std::int64_t count);
     std::int32_t next();                 ///< the same of one token of one text
     std::vector<double> logits() const;  ///< of the next tokens, [B,classes]; empty before the first

@@ -355,7 +355,7 @@ public:
     View gradient_array() noexcept;
     void parameters_changed() noexcept;
     /// Makes what computations keep of the parameters beside them, in 16 bits or another order, if they have changed.
-    /// Forward does so by itself; who replays a captured one calls this first.
+    /// Forward does so by itself; who replays a captured one, in which parameters stay as they are, calls this first.
     void prepare(Stream stream);
 
     void initialise(const InitSpec& init, Stream stream);
@@ -376,8 +376,9 @@ public:
     void set_loss(Reduction reduction, std::int64_t begin, Stream stream);
 
     /// Where a fed input lies in device memory, for who writes the next one there himself, in the order of the stream: in
-    /// inference forward may then come again without a feed. Ids that are written there are not checked; one that the
-    /// network has no row for is read beyond its tables. Throws Error (state) before a feed.
+    /// inference forward may then come again without a feed. What is written there is not checked: an id that the network
+    /// has no row for is read beyond its tables, and padding of numbers must be zero where lengths were fed. Throws Error
+    /// (state) before a feed, and for targets, which a feed counts.
     View input(std::string_view name);
 
     // These three only queue work that reads device memory: they can be captured in a graph (once a step with the same

@@ -337,7 +337,8 @@ TEST(Network, ReadsInInferenceWhatIsWrittenToItsInput) {
     expect_refused([&] { network.input("targets"); }, "targets");
     network.feed(feed_of(1, 2).inputs(), Mode::training, kStream);
     network.forward(nullptr, kStream);
-    expect_refused([&] { network.forward(nullptr, kStream); }, "only once", ErrorCode::state);
+    expect_refused([&] { network.forward(nullptr, kStream); }, "must follow a feed", ErrorCode::state);
+    expect_refused([&] { network.input("targets"); }, "no target");
     expect_refused([] { make(word_model()).input("tokens"); }, "must follow a feed", ErrorCode::state);
 }
 

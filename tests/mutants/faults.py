@@ -46,8 +46,8 @@ FAULTS = [
     # The scheduler: order, places, accumulation.
     ("forward: first steps read stale states", FORWARD, "pass_.backend.copy(slot(s, 0), given(s), size, pass_.stream);", "pass_.backend.zero(slot(s, 0), size, pass_.stream);", None),
     ("forward: the reverse loop's final state is its first", FORWARD, "const std::int64_t last = loop_.reverse ? 0 : pass_.steps() - 1;", "const std::int64_t last = pass_.steps() - 1;", None),
-    ("forward: inference begins from nothing", FORWARD, "return reads_given(s) ? given(s) : slot(s, 0);", "return slot(s, 0);", None),
-    ("forward: one step over what it reads", FORWARD, "final_state(s) && finals_apart_)", "final_state(s))", None),
+    ("forward: inference begins from nothing", FORWARD, "return reads_given_ && given(s) ? given(s) : slot(s, 0);", "return slot(s, 0);", None),
+    ("forward: one step over what it reads", FORWARD, "writes_wanted() && begins_apart();", "writes_wanted();", None),
     ("forward: every step is the last", FORWARD, "done == pass_.steps() && final_state(s)", "final_state(s)", None),
     ("forward: sequences of states off by one step", FORWARD, "(loop_.reverse ? 0 : state_bytes(s))", "0", None),
     ("forward: recurrent bias of the wrong gate", FORWARD, "step.bias_h = static_cast<const std::byte*>(step.bias_h) + stage.first_gate * hidden * pass_.bytes.gates;", "step.bias_h = static_cast<const std::byte*>(step.bias_h) + 0;", None),

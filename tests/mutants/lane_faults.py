@@ -36,6 +36,7 @@ ADDITIVE, CTC = "kernels/additive_attention.cu", "kernels/ctc.cu"
 STAGING, ORDER = "host/cuda/staging.cpp", "host/cuda/order.cpp"
 OPTIMIZER, TRAINER = "host/train/optimizer.cpp", "host/train/trainer.cpp"
 GENERATOR = "host/train/generator.cpp"
+FEW = "kernels/few_rows.cu"
 SUMS = [SQUARES, ERROR]
 WHOLE = "kernels/persistent/"
 LOOPS = [WHOLE + f"loops_{t}.cu" for t in ("bf16", "f32", "f16")]
@@ -278,6 +279,11 @@ FAULTS = [
     ("lengths: looked at on the default stream", BACKEND, "findings_.bad_length(), cuda::handle_of(stream)", "findings_.bad_length(), nullptr", None),
     ("lengths: told for ever", "host/cuda/findings.cpp", "if (found != 0) shared.store(0);", "", None),
     ("lengths: waiting for an event tells nothing", ORDER, "    findings_.report();\n", "", None),
+    ("few_rows: every row is the first", FEW, "rows + r * a.a_stride + i", "rows + i", None),
+    ("few_rows: wide whatever the length", FEW, "const bool wide = whole(a.k) &&", "const bool wide =", None),
+    ("few_rows: bias in one row alone", FEW, "if (a.bias != nullptr) sum +=", "if (a.bias != nullptr && r == 0) sum +=", None),
+    ("few_rows: what was there is lost", FEW, "if (a.accumulate) sum +=", "if (a.accumulate && r == 0) sum +=", None),
+    ("few_rows: one of the batch's weights for all", FEW, "blockIdx.z * a.b_batch + column", "column", None),
     ("copy_all: the first array for all", "kernels/copy_all.cu", "a.parts[blockIdx.y]", "a.parts[0]", None),
     ("copy_all: a word too few", "kernels/copy_all.cu", "i < words;", "i + 1 < words;", None),
     ("copy_all: sixteen arrays of any number", OPERATIONS, "copies.subspan(i, std::min", "copies.subspan(0, std::min", None),

@@ -23,7 +23,7 @@ FLAGS = ["-fno-strict-aliasing", "-DRONDO_HAVE_CUDA=1", "-Iinclude", "-Ihost", "
 # The tests beside what a fault changes: those of the first line that the path begins with.
 BESIDE = [("kernels/attention/", "CudaAttentionGpu.*"), ("kernels/additive_attention", "CudaAdditiveAttentionGpu.*"),
           ("kernels/ctc", "CudaCtcGpu.*"), ("kernels/sample", "CudaSampleGpu.*"),
-          ("kernels/copy_all", "CudaOperationsGpu.*"),
+          ("kernels/copy_all", "CudaOperationsGpu.*"), ("kernels/few_rows", "CudaProductsGpu.*:CudaOrdersGpu.*"),
           ("kernels/check_lengths", "CudaLengthsGpu.*"),
           *((f"kernels/{module}", "CudaModulesGpu.*")
             for module in ("map_", "sum_rows", "pool", "activation", "layer_norm", "loop", "copy_", "draw_",
@@ -37,7 +37,7 @@ BESIDE = [("kernels/attention/", "CudaAttentionGpu.*"), ("kernels/additive_atten
           ("kernels/", "CudaOperationsGpu.*"),
           ("host/cuda/operations", "CudaOperationsGpu.*"),
           ("host/cuda/modules", "CudaModulesGpu.*:CudaAttentionGpu.*:CudaModelsGpu.*"),
-          ("host/cuda/matmul", "CudaOperationsGpu.Products*:CudaErrorsGpu.*:CudaStreamsGpu.*:CudaOrdersGpu.*"),
+          ("host/cuda/matmul", "CudaProductsGpu.*:CudaErrorsGpu.*:CudaStreamsGpu.*:CudaOrdersGpu.*"),
           ("host/cuda/", "CudaErrorsGpu.*:CudaDevicesGpu.*:CudaStreamsGpu.*:CudaLengthsGpu.*:CudaOrdersGpu.*:Lane*"),
           ("host/train/generator", "CudaGeneratorGpu.*:LaneGenerator.*"),
           ("host/train/", "CudaTrainingGpu.*:LaneTraining.*"),

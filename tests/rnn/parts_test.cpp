@@ -189,9 +189,10 @@ TEST(RnnPartsTest, StatesMayBeWrittenOverTheirInitialValues) {
     const LayerSpec wide{.hidden = 70}, narrow{.cell = "gru", .hidden = 33, .direction = Direction::reverse};
     list.push_back(random_problem("one step", {3, {wide, narrow}}, 1, 5, {}, 17));  // reads and writes them
     for (const Problem& p : list) {
-        for (const Mode mode : {Mode::training, Mode::inference}) {
+        for (const auto [mode, with_steps] :
+             {std::pair{Mode::training, true}, {Mode::inference, true}, {Mode::inference, false}}) {
             RnnHarness apart(kDevice, p, mode), over(kDevice, p, mode);
-            if (mode == Mode::inference) over.forward_args.state_steps = {};
+            if (!with_steps) over.forward_args.state_steps = {};
             apart.run_forward();
             for (std::size_t s = 0; s < over.final_states.size(); ++s)
                 over.final_states[s].data = over.state_memory[s]->data();
@@ -208,6 +209,29 @@ TEST(RnnPartsTest, StatesMayBeWrittenOverTheirInitialValues) {
         EXPECT_EQ(over.dx->bytes(), apart.dx->bytes()) << p.name;
         for (std::size_t s = 0; s < over.dstates.size(); ++s)
             EXPECT_EQ(over.dfinal_memory[s]->bytes(), apart.dstate_memory[s]->bytes()) << p.name;
+    }
+}
+
+/// So is a sequence of states, or y, of the step before: what a caller has who goes on step by step in the same memory.
+TEST(RnnPartsTest, StatesMayLieWhereAStepIsWrittenTo) {
+    for (const char* cell : {"lstm", "gru", "rnn_tanh"}) {
+        LayerSpec layer;
+        layer.cell = cell;
+        layer.hidden = 70;
+        const Problem p = random_problem(cell, {3, {layer}}, 1, 5, {}, 17);
+        RnnHarness apart(kDevice, p, Mode::inference);
+        apart.run_forward();
+        for (const bool in_y : {false, true}) {
+            RnnHarness over(kDevice, p, Mode::inference);
+            const Guarded& memory = in_y ? *over.y : *over.step_memory[0];
+            over.state_memory[0]->get();
+            over.device.backend().copy(memory.data(), over.state_memory[0]->data(), memory.bytes().size(), Stream{});
+            over.states[0].data = memory.data();
+            if (in_y) over.forward_args.state_steps = {};
+            over.run_forward();
+            EXPECT_EQ(over.y->bytes(), apart.y->bytes()) << p.name << in_y;
+            EXPECT_EQ(over.final_memory[0]->bytes(), apart.final_memory[0]->bytes()) << p.name << in_y;
+        }
     }
 }
 

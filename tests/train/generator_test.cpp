@@ -183,6 +183,12 @@ TEST(Generator, WritesNothingThatItCannotRead) {
     Generator lost(broken, {}, kStream);
     lost.feed(std::array{1});
     EXPECT_THROW(lost.next(3), Error);
+    try {
+        lost.next();
+        ADD_FAILURE() << "it goes on from a text that ended in an error";
+    } catch (const Error& e) {
+        EXPECT_EQ(e.code(), ErrorCode::state);
+    }
 }
 
 SequenceModelSpec transformer() {
@@ -229,11 +235,18 @@ TEST(Generator, RemembersWhatATransformerHasRead) {
     expect_after(generator, std::span(longer).last(150));
 
     // Texts beside each other, and many tokens at once, over the end of the context.
-    Generator both(network, {.seed = 5}, kStream, "output", 12, 2), one(network, {.seed = 5}, kStream, "output", 12);
+    const SamplingSpec sampling{.seed = 5};
+    Generator both(network, sampling, kStream, "output", 12, 2), one(network, sampling, kStream, "output", 12);
     both.feed(std::array{1, 4, 2, 5});
     one.feed(std::array{1, 2});
     const std::vector<std::int32_t> ids = both.next(30);
     for (std::size_t n = 0; n < 30; ++n) EXPECT_EQ(ids[2 * n], one.next()) << n;
+    one.reset();
+    one.feed(std::array{4, 5});
+    for (std::size_t n = 0; n < 30; ++n) {
+        EXPECT_TRUE(allowed_draws(one.logits(), sampling, n, 1).contains(ids[2 * n + 1])) << n;
+        one.feed(std::array{ids[2 * n + 1]});
+    }
 
     Generator narrow(network, {}, kStream, "output", 1);
     narrow.feed(std::array{3, 4});
