@@ -303,6 +303,22 @@ struct CrossEntropy {
     const std::int32_t* targets = nullptr;  ///< in [rows]; negative: the row is left out
     double* loss = nullptr;                 ///< out: the sum of -log softmax[target] over the rows; added to it
     std::int64_t* counted = nullptr;        ///< out: rows that were not left out; added to it
+/// Steps [begin, end) of out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0; keep from Philox keyed by (seed, step, site,
+/// element), the element being (t,b,i), or (b,i) where one mask serves all steps: a sequence may be taken in pieces. Its own
+/// backward. Also zero where t >= lengths[b], if lengths are given (whatever x holds there).
+struct Dropout {
+    DType dtype = DType::f32;
+    void* out = nullptr;      ///< out [end - begin, B, cols], beginning with step `begin`; may be x
+    const void* x = nullptr;  ///< in, likewise; null: ones
+    std::int64_t begin = 0, end = 1;
+    std::int64_t batch = 0, cols = 0;
+    double rate = 0;
+    bool per_sequence = false;  ///< one mask serves all steps
+    std::uint64_t site = 0;
+    const RandomState* random = nullptr;
+    const std::int64_t* lengths = nullptr;  ///< [B] or null
+};
+
     void* dlogits = nullptr;                ///< out [rows, classes]: scale·(softmax - onehot); may be logits; or null
     // In device memory, so that a captured step can be replayed with others; null: 1.
     const double* scale = nullptr;       ///< what the sum of the losses is multiplied by
@@ -473,12 +489,7 @@ public:
     /// out[t,b,:] = t < lengths[b] ? x[t,b,:] : 0. out may be x.
     virtual void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
                            std::int64_t cols, const std::int64_t* lengths, Stream stream) = 0;
-    /// out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0, x null: of ones; keep from Philox keyed by (seed, step, site, element),
-    /// the element being (t,b,i), or (b,i) where one mask serves all steps. out may be x. Its own backward.
-    /// Also zero where t >= lengths[b], if lengths are given (whatever x holds there).
-    virtual void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
-                         std::int64_t cols, double rate, bool per_sequence, std::uint64_t site,
-                         const RandomState* random, const std::int64_t* lengths, Stream stream) = 0;
+    virtual void dropout(const Dropout& dropout, Stream stream) = 0;
     /// sums[cols] = (accumulate ? sums : 0) + the sum of the rows of x, in a fixed order. sums are f64 of f64, else f32.
     virtual void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols,
                              std::int64_t stride, bool accumulate, Stream stream) = 0;

@@ -305,8 +305,15 @@ void mask_weight_gradient(const Range& range, const BackwardArgs& args, std::byt
     const Pass& pass = range.pass;
     const std::int64_t rows = range.gates * range.hidden, width = range.layer.spec.width();
     std::byte* const to = range.dparameter(range.loop.parameters.w_hh);
-    pass.backend.dropout(pass.accumulate(), dropped, dropped, 1, rows, width, range.layer.spec.weight_dropout, false,
-                         site_of(range.op.layer, range.loop.reverse, Draw::weight), pass.random, nullptr, pass.stream);
+    pass.backend.dropout({.dtype = pass.accumulate(),
+                          .out = dropped,
+                          .x = dropped,
+                          .batch = rows,
+                          .cols = width,
+                          .rate = range.layer.spec.weight_dropout,
+                          .site = site_of(range.op.layer, range.loop.reverse, Draw::weight),
+                          .random = pass.random},
+                         pass.stream);
     if (args.accumulate)
         pass.backend.add(pass.accumulate(), to, dropped, rows * width, pass.stream);
     else
@@ -452,9 +459,20 @@ void observe(const Range& range, const BackwardArgs& args) {
 void drop_gradient(const Range& range) {
     if (!range.gradients.dx) return;
     const Pass& pass = range.pass;
-    pass.backend.dropout(pass.storage(), range.gradients.dx, range.gradients.dx, pass.steps(), pass.batch(),
-                         range.layer.input, range.layer.spec.dropout, range.layer.spec.dropout_per_sequence,
-                         static_cast<std::uint64_t>(range.op.layer), pass.random, pass.lengths, pass.stream);
+    std::byte* const dx = range.gradients.dx + range.op.begin * pass.batch() * range.layer.input * pass.bytes.storage;
+    pass.backend.dropout({.dtype = pass.storage(),
+                          .out = dx,
+                          .x = dx,
+                          .begin = range.op.begin,
+                          .end = range.op.end,
+                          .batch = pass.batch(),
+                          .cols = range.layer.input,
+                          .rate = range.layer.spec.dropout,
+                          .per_sequence = range.layer.spec.dropout_per_sequence,
+                          .site = static_cast<std::uint64_t>(range.op.layer),
+                          .random = pass.random,
+                          .lengths = pass.lengths},
+                         pass.stream);
 }
 
 /// What lies between two tensors of the gradient array is no gradient: zero, so that a norm over the array is right.
