@@ -15,7 +15,7 @@ struct Table;  // cpu/table.hpp: what is compiled once for each instruction set
 struct Context;
 }  // namespace cpu
 
-class CpuBackend final : public Backend {
+class CpuBackend : public Backend {
 public:
     /// 0 threads: one for each core this process may use. Throws Error when negative.
     explicit CpuBackend(int threads = 0);

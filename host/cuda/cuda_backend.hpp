@@ -66,9 +66,9 @@ public:
     void free_event(void* event) noexcept override;
     void mark(void* event, Stream stream) override;
     void wait(void* event) override;
-    int streams() const override { return 2; }
-    Stream beside(Stream stream) override;
-    void order(Stream before, Stream after) override;
+    int streams() const override { return kMostStreams; }
+    Stream beside(Stream stream, int n) override;
+    void order(std::span<const Wait> waits) override;
     bool can_record(Stream stream) const override;
     void* record(Stream stream, const std::function<void()>& work) override;
     void replay(void* recording, Stream stream) override;

@@ -22,6 +22,14 @@
 
 namespace rondo {
 
+/// The most streams that a plan's operations are spread over.
+inline constexpr int kMostStreams = 8;
+
+/// What is queued on `after` from now on comes after what is queued on `before` by now.
+struct Wait {
+    Stream before, after;
+};
+
 /// C[m,n] = (accumulate ? C : 0) + op(A)·op(B) + bias.   op(A) is [m,k], op(B) is [k,n].
 struct Product {
     DType dtype = DType::f32;    ///< of A and B
@@ -295,17 +303,9 @@ struct Copy {
     std::size_t bytes = 0;
 };
 
-/// A softmax over rows of logits with its loss.
-struct CrossEntropy {
-    DType dtype = DType::f32;
-    std::int64_t rows = 0, classes = 0;
-    const void* logits = nullptr;           ///< in [rows, classes]
-    const std::int32_t* targets = nullptr;  ///< in [rows]; negative: the row is left out
-    double* loss = nullptr;                 ///< out: the sum of -log softmax[target] over the rows; added to it
-    std::int64_t* counted = nullptr;        ///< out: rows that were not left out; added to it
-/// Steps [begin, end) of out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0; keep from Philox keyed by (seed, step, site,
-/// element), the element being (t,b,i), or (b,i) where one mask serves all steps: a sequence may be taken in pieces. Its own
-/// backward. Also zero where t >= lengths[b], if lengths are given (whatever x holds there).
+/// Steps [begin, end) of out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0; keep from Philox keyed by (seed, step,
+/// site, element), the element being (t,b,i), or (b,i) where one mask serves all steps: a sequence may be taken in
+/// pieces. Its own backward. Also zero where t >= lengths[b], if lengths are given (whatever x holds there).
 struct Dropout {
     DType dtype = DType::f32;
     void* out = nullptr;      ///< out [end - begin, B, cols], beginning with step `begin`; may be x
@@ -319,6 +319,14 @@ struct Dropout {
     const std::int64_t* lengths = nullptr;  ///< [B] or null
 };
 
+/// A softmax over rows of logits with its loss.
+struct CrossEntropy {
+    DType dtype = DType::f32;
+    std::int64_t rows = 0, classes = 0;
+    const void* logits = nullptr;           ///< in [rows, classes]
+    const std::int32_t* targets = nullptr;  ///< in [rows]; negative: the row is left out
+    double* loss = nullptr;                 ///< out: the sum of -log softmax[target] over the rows; added to it
+    std::int64_t* counted = nullptr;        ///< out: rows that were not left out; added to it
     void* dlogits = nullptr;                ///< out [rows, classes]: scale·(softmax - onehot); may be logits; or null
     // In device memory, so that a captured step can be replayed with others; null: 1.
     const double* scale = nullptr;       ///< what the sum of the losses is multiplied by
@@ -434,12 +442,12 @@ public:
     virtual void free_event(void*) noexcept {}
     virtual void mark(void* /*event*/, Stream) {}
     virtual void wait(void* /*event*/) {}
-    /// How many streams a plan may spread its operations over: 1 or 2.
+    /// How many streams a plan may spread its operations over: 1 to kMostStreams.
     virtual int streams() const { return 1; }
-    /// A second stream for work that may run beside `stream`; always the same one.
-    virtual Stream beside(Stream stream) { return stream; }
-    /// What is queued on `after` from now on comes after what is queued on `before` by now.
-    virtual void order(Stream /*before*/, Stream /*after*/) {}
+    /// The n-th of them, n < streams(): `stream` itself, then others for work beside it, always the same ones.
+    virtual Stream beside(Stream stream, int /*n*/) { return stream; }
+    /// All of these waits as one: none of them hands on what another one brings.
+    virtual void order(std::span<const Wait>) {}
     /// Whether what is queued on this stream can be recorded and run again.
     virtual bool can_record(Stream) const { return false; }
     /// Records what `work` queues, without running it. Memory must stay where it is for as long as it is replayed. What

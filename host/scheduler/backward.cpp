@@ -47,25 +47,28 @@ struct Range {
     bool starts() const { return loop.reverse ? op.begin == 0 : op.end == pass.steps(); }
     bool ends() const { return loop.reverse ? op.end == pass.steps() : op.begin == 0; }
 
-    /// dgates of step t: neighbouring chunks alternate between two buffers, because a chunk's first step still reads
-    /// those of the step after it.
-    std::byte* dgates(const std::array<std::int64_t, 2>& buffers, std::int64_t t) const {
+    /// Step t of a chunk's buffer of [B,width]. Neighbouring chunks alternate between two, because a chunk's first step
+    /// still reads the gates' gradients of the step after it, and in a wavefront its weight products go on beside it.
+    std::byte* of_chunk(const std::array<std::int64_t, 2>& buffers, std::int64_t t, std::int64_t width,
+                        std::int64_t element) const {
         const std::int64_t chunk = t / layer.chunk;
         return pass.scratch(buffers[static_cast<std::size_t>(chunk % 2)]) +
-               (t - chunk * layer.chunk) * pass.batch() * gates * hidden * pass.bytes.storage;
+               (t - chunk * layer.chunk) * pass.batch() * width * element;
     }
-    std::byte* dgates_x(std::int64_t t) const { return dgates(pass.loops().dgates_x, t); }
+    std::byte* dgates_x(std::int64_t t) const {
+        return of_chunk(pass.loops().dgates_x, t, gates * hidden, pass.bytes.storage);
+    }
     std::byte* dgates_h(std::int64_t t) const {
-        return dgates(layer.cell.shared_gate_gradients ? pass.loops().dgates_x : pass.loops().dgates_h, t);
+        return of_chunk(layer.cell.shared_gate_gradients ? pass.loops().dgates_x : pass.loops().dgates_h, t,
+                        gates * hidden, pass.bytes.storage);
     }
     std::byte* dh(std::int64_t t) const {
-        return pass.scratch(pass.loops().dh) +
-               (t - op.begin) * pass.batch() * layer.spec.projection * pass.bytes.storage;
+        return of_chunk(pass.loops().dh, t, layer.spec.projection, pass.bytes.storage);
     }
     /// The same of a layer without projection, where it is observed.
     std::byte* dh_told(std::int64_t t) const {
         if (!pass.plan.extent.observe || layer.spec.projection > 0) return nullptr;
-        return pass.scratch(pass.loops().dh) + (t - op.begin) * pass.batch() * hidden * pass.bytes.gates;
+        return of_chunk(pass.loops().dh, t, hidden, pass.bytes.gates);
     }
     const std::byte* state_slot(int s, std::int64_t slot) const {
         return pass.kept(loop.states[static_cast<std::size_t>(s)]) +

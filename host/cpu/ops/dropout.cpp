@@ -27,7 +27,7 @@ void apply(T* out, const T* x, const bool* keep, std::int64_t count, T factor) {
     for (std::int64_t i = 0; i < count; ++i) out[i] = keep[i] ? (x ? x[i] * factor : factor) : T(0);
 }
 
-/// Elements [begin, end), of which `origin` lies first in memory; one draw serves `repeats` places, `repeat_stride` apart.
+/// Elements [begin, end); the one at `out` is `origin`. One draw serves `repeats` places, `repeat_stride` apart.
 template <class T>
 void drop_range(T* out, const T* x, std::int64_t origin, std::int64_t begin, std::int64_t end, std::int64_t repeats,
                 std::int64_t repeat_stride, const DropoutMask& mask, T factor) {
