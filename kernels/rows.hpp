@@ -16,10 +16,10 @@ void check_lengths(const std::int64_t* lengths, std::int64_t batch, std::int64_t
 void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
                const std::int64_t* lengths, cudaStream_t stream);
 
-/// seed, step: one number each, in device memory.
-void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
-             double rate, bool per_sequence, std::uint64_t site, const std::uint64_t* seed, const std::uint64_t* step,
-             const std::int64_t* lengths, cudaStream_t stream);
+/// Steps [begin, end); out and x begin with step `begin`. seed, step: one number each, in device memory.
+void dropout(DType dtype, void* out, const void* x, std::int64_t begin, std::int64_t end, std::int64_t batch,
+             std::int64_t cols, double rate, bool per_sequence, std::uint64_t site, const std::uint64_t* seed,
+             const std::uint64_t* step, const std::int64_t* lengths, cudaStream_t stream);
 
 /// The more scratch, the more blocks share the rows of wide matrices; any size does.
 void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols, std::int64_t stride,

@@ -15,7 +15,7 @@ struct Table;  // cpu/table.hpp: what is compiled once for each instruction set
 struct Context;
 }  // namespace cpu
 
-class CpuBackend final : public Backend {
+class CpuBackend : public Backend {
 public:
     /// 0 threads: one for each core this process may use. Throws Error when negative.
     explicit CpuBackend(int threads = 0);
@@ -56,9 +56,7 @@ public:
 
     void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
                    const std::int64_t* lengths, Stream stream) override;
-    void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
-                 double rate, bool per_sequence, std::uint64_t site, const RandomState* random,
-                 const std::int64_t* lengths, Stream stream) override;
+    void dropout(const Dropout& dropout, Stream stream) override;
     void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols, std::int64_t stride,
                      bool accumulate, Stream stream) override;
 

@@ -66,9 +66,9 @@ public:
     void free_event(void* event) noexcept override;
     void mark(void* event, Stream stream) override;
     void wait(void* event) override;
-    int streams() const override { return 2; }
-    Stream beside(Stream stream) override;
-    void order(Stream before, Stream after) override;
+    int streams() const override { return kMostStreams; }
+    Stream beside(Stream stream, int n) override;
+    void order(std::span<const Wait> waits) override;
     bool can_record(Stream stream) const override;
     void* record(Stream stream, const std::function<void()>& work) override;
     void replay(void* recording, Stream stream) override;
@@ -94,9 +94,7 @@ public:
 
     void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
                    const std::int64_t* lengths, Stream stream) override;
-    void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch, std::int64_t cols,
-                 double rate, bool per_sequence, std::uint64_t site, const RandomState* random,
-                 const std::int64_t* lengths, Stream stream) override;
+    void dropout(const Dropout& dropout, Stream stream) override;
     void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols, std::int64_t stride,
                      bool accumulate, Stream stream) override;
 

@@ -14,13 +14,11 @@ void CudaBackend::mask_rows(DType dtype, void* out, const void* x, std::int64_t 
     kernels::mask_rows(dtype, out, x, steps, batch, cols, lengths, cuda::handle_of(stream));
 }
 
-void CudaBackend::dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
-                          std::int64_t cols, double rate, bool per_sequence, std::uint64_t site,
-                          const RandomState* random, const std::int64_t* lengths, Stream stream) {
+void CudaBackend::dropout(const Dropout& d, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     // Only addresses are taken here: what they point at lies on the device.
-    kernels::dropout(dtype, out, x, steps, batch, cols, rate, per_sequence, site, &random->seed, &random->step, lengths,
-                     cuda::handle_of(stream));
+    kernels::dropout(d.dtype, d.out, d.x, d.begin, d.end, d.batch, d.cols, d.rate, d.per_sequence, d.site,
+                     &d.random->seed, &d.random->step, d.lengths, cuda::handle_of(stream));
 }
 
 void CudaBackend::column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols,

@@ -39,16 +39,20 @@ void CudaBackend::wait(void* event) {
     findings_.report();
 }
 
-Stream CudaBackend::beside(Stream stream) {
+Stream CudaBackend::beside(Stream stream, int n) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    return {memories_.beside(cuda::handle_of(stream))};
+    return {memories_.beside(cuda::handle_of(stream), n)};
 }
-void CudaBackend::order(Stream before, Stream after) {
+void CudaBackend::order(std::span<const Wait> waits) {
     const cuda::CurrentGpu current(gpu_.ordinal);
-    // A wait is for the mark as it stands when it is queued: one event will do for all.
-    const cudaEvent_t mark = memory_of(before).mark.handle();
-    cuda::check(cudaEventRecord(mark, cuda::handle_of(before)), "cudaEventRecord");
-    cuda::check(cudaStreamWaitEvent(cuda::handle_of(after), mark, 0), "cudaStreamWaitEvent");
+    // All marks come before the first wait. A wait is for the mark as it stands when it is queued: one event a stream
+    // will do for all.
+    for (const Wait& wait : waits)
+        cuda::check(cudaEventRecord(memory_of(wait.before).mark.handle(), cuda::handle_of(wait.before)),
+                    "cudaEventRecord");
+    for (const Wait& wait : waits)
+        cuda::check(cudaStreamWaitEvent(cuda::handle_of(wait.after), memory_of(wait.before).mark.handle(), 0),
+                    "cudaStreamWaitEvent");
 }
 
 bool CudaBackend::can_record(Stream stream) const {

@@ -1,7 +1,6 @@
 #include "cuda/stream.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "cuda/check.hpp"
 
@@ -62,7 +61,7 @@ StreamMemories::StreamMemories(const Gpu& gpu) : gpu_(gpu) {
 
 StreamMemories::~StreamMemories() {
     for (const StreamMemory& memory : list_)
-        if (memory.beside != nullptr) static_cast<void>(cudaStreamDestroy(memory.beside));
+        for (cudaStream_t beside : memory.beside) static_cast<void>(cudaStreamDestroy(beside));
 }
 
 StreamMemory& StreamMemories::of(cudaStream_t stream) {
@@ -78,31 +77,36 @@ StreamMemory& StreamMemories::of(cudaStream_t stream) {
     return list_.emplace_back(gpu_, stream);
 }
 
-cudaStream_t StreamMemories::beside(cudaStream_t stream) {
-    StreamMemory& memory = of(stream);
-    if (memory.beside != nullptr) return memory.beside;
-    refuse_capture(stream);
-    const cudaStream_t made = make_stream();
-    try {
-        list_.emplace_back(gpu_, made);
-    } catch (...) {
-        static_cast<void>(cudaStreamDestroy(made));
-        throw;
+cudaStream_t StreamMemories::beside(cudaStream_t stream, int n) {
+    if (n == 0) return stream;
+    std::vector<cudaStream_t>& made = of(stream).beside;
+    const auto wanted = static_cast<std::size_t>(n);
+    if (made.size() < wanted) refuse_capture(stream);
+    made.reserve(wanted);
+    while (made.size() < wanted) {
+        const cudaStream_t another = make_stream();
+        try {
+            list_.emplace_back(gpu_, another);
+        } catch (...) {
+            static_cast<void>(cudaStreamDestroy(another));
+            throw;
+        }
+        made.push_back(another);
     }
-    return memory.beside = made;
+    return made[wanted - 1];
 }
 
 void StreamMemories::forget(cudaStream_t stream) noexcept {
     const bool first = first_taken_ && list_.front().stream == stream;
-    cudaStream_t beside = nullptr;
+    std::vector<cudaStream_t> beside;
     for (StreamMemory& memory : list_)
-        if (memory.stream == stream && (first || &memory != &list_.front()))
-            beside = std::exchange(memory.beside, nullptr);
-    if (beside != nullptr) static_cast<void>(cudaStreamDestroy(beside));
+        if (memory.stream == stream && (first || &memory != &list_.front())) beside.swap(memory.beside);
+    for (cudaStream_t made : beside) static_cast<void>(cudaStreamDestroy(made));
     if (first) first_taken_ = false;
     StreamMemory* const front = &list_.front();
     list_.remove_if([&](const StreamMemory& memory) {
-        return &memory != front && (memory.stream == stream || (beside != nullptr && memory.stream == beside));
+        return &memory != front &&
+               (memory.stream == stream || std::find(beside.begin(), beside.end(), memory.stream) != beside.end());
     });
 }
 

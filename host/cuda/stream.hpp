@@ -4,6 +4,7 @@
 
 #include <list>
 #include <optional>
+#include <vector>
 
 #include "cuda/event.hpp"
 #include "cuda/gpu.hpp"
@@ -48,7 +49,7 @@ public:
     cudaStream_t stream;
     Staging staging;
     Event mark;
-    cudaStream_t beside = nullptr;  ///< made when it is first asked for
+    std::vector<cudaStream_t> beside;  ///< made when they are first asked for
 };
 
 /// Those of all streams in use. One is made at once and whole, for the stream that asks first; another's when it is
@@ -60,8 +61,8 @@ public:
     StreamMemories(const StreamMemories&) = delete;
     StreamMemories& operator=(const StreamMemories&) = delete;
     StreamMemory& of(cudaStream_t stream);
-    /// A stream of ours for work beside that one's; it has a memory of its own.
-    cudaStream_t beside(cudaStream_t stream);
+    /// The n-th stream for work beside that one's, itself for 0; the others are ours, each with a memory of its own.
+    cudaStream_t beside(cudaStream_t stream, int n);
     /// Of a stream that is no more: another may get its handle.
     void forget(cudaStream_t stream) noexcept;
 

@@ -35,12 +35,8 @@ bool can_be_wavefront(const StackSpec& spec, const Extent& extent) {
     if (spec.layers.size() < 2 || extent.steps < 2) return false;
     const Direction direction = spec.layers[0].direction;
     if (direction == Direction::bidirectional) return false;
-    for (std::size_t l = 1; l < spec.layers.size(); ++l) {
-        // Dropout draws for a layer's whole input at once.
-        const bool drops_out = extent.mode == Mode::training && spec.layers[l].dropout > 0;
-        if (spec.layers[l].direction != direction || drops_out) return false;
-    }
-    return true;
+    return std::all_of(spec.layers.begin(), spec.layers.end(),
+                       [&](const LayerSpec& layer) { return layer.direction == direction; });
 }
 
 bool is_wavefront(const StackSpec& spec, const Extent& extent, int streams) {
@@ -59,8 +55,17 @@ std::int64_t piece_of(std::int64_t steps) {
 }  // namespace
 
 Arrangement arrange(const StackSpec& spec, const Extent& extent, int streams) {
-    const bool wavefront = is_wavefront(spec, extent, streams);
-    return {order_of_directions(spec, extent, streams), wavefront, wavefront ? piece_of(extent.steps) : 0};
+    Arrangement chosen;
+    chosen.directions = order_of_directions(spec, extent, streams);
+    chosen.wavefront = is_wavefront(spec, extent, streams);
+    if (chosen.wavefront) chosen.piece = piece_of(extent.steps);
+    // A wavefront's layers have one each, and in training one more for the products of their weights.
+    const int layers = static_cast<int>(spec.layers.size());
+    const int wanted = chosen.wavefront ? extent.mode == Mode::training ? 2 * layers : layers
+                       : chosen.directions == DirectionOrder::in_turn ? 1
+                                                                      : 2;
+    chosen.streams = std::min(wanted, streams);
+    return chosen;
 }
 
 }  // namespace rondo

@@ -10,6 +10,7 @@ struct Arrangement {
     DirectionOrder directions = DirectionOrder::in_turn;  ///< never automatic
     bool wavefront = false;                               ///< over the layers
     std::int64_t piece = 0;                               ///< steps of a piece of time, in a wavefront
+    int streams = 1;                                      ///< that operations are spread over, at the most
     bool operator==(const Arrangement&) const = default;
 };
 

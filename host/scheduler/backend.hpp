@@ -22,6 +22,14 @@
 
 namespace rondo {
 
+/// The most streams that a plan's operations are spread over.
+inline constexpr int kMostStreams = 8;
+
+/// What is queued on `after` from now on comes after what is queued on `before` by now.
+struct Wait {
+    Stream before, after;
+};
+
 /// C[m,n] = (accumulate ? C : 0) + op(A)·op(B) + bias.   op(A) is [m,k], op(B) is [k,n].
 struct Product {
     DType dtype = DType::f32;    ///< of A and B
@@ -295,6 +303,22 @@ struct Copy {
     std::size_t bytes = 0;
 };
 
+/// Steps [begin, end) of out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0; keep from Philox keyed by (seed, step,
+/// site, element), the element being (t,b,i), or (b,i) where one mask serves all steps: a sequence may be taken in
+/// pieces. Its own backward. Also zero where t >= lengths[b], if lengths are given (whatever x holds there).
+struct Dropout {
+    DType dtype = DType::f32;
+    void* out = nullptr;      ///< out [end - begin, B, cols], beginning with step `begin`; may be x
+    const void* x = nullptr;  ///< in, likewise; null: ones
+    std::int64_t begin = 0, end = 1;
+    std::int64_t batch = 0, cols = 0;
+    double rate = 0;
+    bool per_sequence = false;  ///< one mask serves all steps
+    std::uint64_t site = 0;
+    const RandomState* random = nullptr;
+    const std::int64_t* lengths = nullptr;  ///< [B] or null
+};
+
 /// A softmax over rows of logits with its loss.
 struct CrossEntropy {
     DType dtype = DType::f32;
@@ -418,12 +442,12 @@ public:
     virtual void free_event(void*) noexcept {}
     virtual void mark(void* /*event*/, Stream) {}
     virtual void wait(void* /*event*/) {}
-    /// How many streams a plan may spread its operations over: 1 or 2.
+    /// How many streams a plan may spread its operations over: 1 to kMostStreams.
     virtual int streams() const { return 1; }
-    /// A second stream for work that may run beside `stream`; always the same one.
-    virtual Stream beside(Stream stream) { return stream; }
-    /// What is queued on `after` from now on comes after what is queued on `before` by now.
-    virtual void order(Stream /*before*/, Stream /*after*/) {}
+    /// The n-th of them, n < streams(): `stream` itself, then others for work beside it, always the same ones.
+    virtual Stream beside(Stream stream, int /*n*/) { return stream; }
+    /// All of these waits as one: none of them hands on what another one brings.
+    virtual void order(std::span<const Wait>) {}
     /// Whether what is queued on this stream can be recorded and run again.
     virtual bool can_record(Stream) const { return false; }
     /// Records what `work` queues, without running it. Memory must stay where it is for as long as it is replayed. What
@@ -473,12 +497,7 @@ public:
     /// out[t,b,:] = t < lengths[b] ? x[t,b,:] : 0. out may be x.
     virtual void mask_rows(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
                            std::int64_t cols, const std::int64_t* lengths, Stream stream) = 0;
-    /// out[t,b,i] = keep(t,b,i) ? x[t,b,i] / (1 - rate) : 0, x null: of ones; keep from Philox keyed by (seed, step, site, element),
-    /// the element being (t,b,i), or (b,i) where one mask serves all steps. out may be x. Its own backward.
-    /// Also zero where t >= lengths[b], if lengths are given (whatever x holds there).
-    virtual void dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
-                         std::int64_t cols, double rate, bool per_sequence, std::uint64_t site,
-                         const RandomState* random, const std::int64_t* lengths, Stream stream) = 0;
+    virtual void dropout(const Dropout& dropout, Stream stream) = 0;
     /// sums[cols] = (accumulate ? sums : 0) + the sum of the rows of x, in a fixed order. sums are f64 of f64, else f32.
     virtual void column_sums(DType dtype, void* sums, const void* x, std::int64_t rows, std::int64_t cols,
                              std::int64_t stride, bool accumulate, Stream stream) = 0;

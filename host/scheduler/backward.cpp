@@ -47,25 +47,28 @@ struct Range {
     bool starts() const { return loop.reverse ? op.begin == 0 : op.end == pass.steps(); }
     bool ends() const { return loop.reverse ? op.end == pass.steps() : op.begin == 0; }
 
-    /// dgates of step t: neighbouring chunks alternate between two buffers, because a chunk's first step still reads
-    /// those of the step after it.
-    std::byte* dgates(const std::array<std::int64_t, 2>& buffers, std::int64_t t) const {
+    /// Step t of a chunk's buffer of [B,width]. Neighbouring chunks alternate between two, because a chunk's first step
+    /// still reads the gates' gradients of the step after it, and in a wavefront its weight products go on beside it.
+    std::byte* of_chunk(const std::array<std::int64_t, 2>& buffers, std::int64_t t, std::int64_t width,
+                        std::int64_t element) const {
         const std::int64_t chunk = t / layer.chunk;
         return pass.scratch(buffers[static_cast<std::size_t>(chunk % 2)]) +
-               (t - chunk * layer.chunk) * pass.batch() * gates * hidden * pass.bytes.storage;
+               (t - chunk * layer.chunk) * pass.batch() * width * element;
     }
-    std::byte* dgates_x(std::int64_t t) const { return dgates(pass.loops().dgates_x, t); }
+    std::byte* dgates_x(std::int64_t t) const {
+        return of_chunk(pass.loops().dgates_x, t, gates * hidden, pass.bytes.storage);
+    }
     std::byte* dgates_h(std::int64_t t) const {
-        return dgates(layer.cell.shared_gate_gradients ? pass.loops().dgates_x : pass.loops().dgates_h, t);
+        return of_chunk(layer.cell.shared_gate_gradients ? pass.loops().dgates_x : pass.loops().dgates_h, t,
+                        gates * hidden, pass.bytes.storage);
     }
     std::byte* dh(std::int64_t t) const {
-        return pass.scratch(pass.loops().dh) +
-               (t - op.begin) * pass.batch() * layer.spec.projection * pass.bytes.storage;
+        return of_chunk(pass.loops().dh, t, layer.spec.projection, pass.bytes.storage);
     }
     /// The same of a layer without projection, where it is observed.
     std::byte* dh_told(std::int64_t t) const {
         if (!pass.plan.extent.observe || layer.spec.projection > 0) return nullptr;
-        return pass.scratch(pass.loops().dh) + (t - op.begin) * pass.batch() * hidden * pass.bytes.gates;
+        return of_chunk(pass.loops().dh, t, hidden, pass.bytes.gates);
     }
     const std::byte* state_slot(int s, std::int64_t slot) const {
         return pass.kept(loop.states[static_cast<std::size_t>(s)]) +
@@ -305,8 +308,15 @@ void mask_weight_gradient(const Range& range, const BackwardArgs& args, std::byt
     const Pass& pass = range.pass;
     const std::int64_t rows = range.gates * range.hidden, width = range.layer.spec.width();
     std::byte* const to = range.dparameter(range.loop.parameters.w_hh);
-    pass.backend.dropout(pass.accumulate(), dropped, dropped, 1, rows, width, range.layer.spec.weight_dropout, false,
-                         site_of(range.op.layer, range.loop.reverse, Draw::weight), pass.random, nullptr, pass.stream);
+    pass.backend.dropout({.dtype = pass.accumulate(),
+                          .out = dropped,
+                          .x = dropped,
+                          .batch = rows,
+                          .cols = width,
+                          .rate = range.layer.spec.weight_dropout,
+                          .site = site_of(range.op.layer, range.loop.reverse, Draw::weight),
+                          .random = pass.random},
+                         pass.stream);
     if (args.accumulate)
         pass.backend.add(pass.accumulate(), to, dropped, rows * width, pass.stream);
     else
@@ -452,9 +462,20 @@ void observe(const Range& range, const BackwardArgs& args) {
 void drop_gradient(const Range& range) {
     if (!range.gradients.dx) return;
     const Pass& pass = range.pass;
-    pass.backend.dropout(pass.storage(), range.gradients.dx, range.gradients.dx, pass.steps(), pass.batch(),
-                         range.layer.input, range.layer.spec.dropout, range.layer.spec.dropout_per_sequence,
-                         static_cast<std::uint64_t>(range.op.layer), pass.random, pass.lengths, pass.stream);
+    std::byte* const dx = range.gradients.dx + range.op.begin * pass.batch() * range.layer.input * pass.bytes.storage;
+    pass.backend.dropout({.dtype = pass.storage(),
+                          .out = dx,
+                          .x = dx,
+                          .begin = range.op.begin,
+                          .end = range.op.end,
+                          .batch = pass.batch(),
+                          .cols = range.layer.input,
+                          .rate = range.layer.spec.dropout,
+                          .per_sequence = range.layer.spec.dropout_per_sequence,
+                          .site = static_cast<std::uint64_t>(range.op.layer),
+                          .random = pass.random,
+                          .lengths = pass.lengths},
+                         pass.stream);
 }
 
 /// What lies between two tensors of the gradient array is no gradient: zero, so that a norm over the array is right.

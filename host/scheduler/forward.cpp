@@ -194,14 +194,28 @@ private:
     }
     void drop(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t cols, Draw draw,
               double rate) const {
-        pass_.backend.dropout(dtype, out, x, steps, pass_.batch(), cols, rate, false,
-                              site_of(op_.layer, loop_.reverse, draw), pass_.random, nullptr, pass_.stream);
+        pass_.backend.dropout({.dtype = dtype,
+                               .out = out,
+                               .x = x,
+                               .end = steps,
+                               .batch = pass_.batch(),
+                               .cols = cols,
+                               .rate = rate,
+                               .site = site_of(op_.layer, loop_.reverse, draw),
+                               .random = pass_.random},
+                              pass_.stream);
     }
     void drop_weights() const {
         const std::int64_t rows = layer_.cell.gates * layer_.spec.hidden;
-        pass_.backend.dropout(pass_.accumulate(), pass_.kept(loop_.dropped_hh), pass_.parameter(loop_.parameters.w_hh),
-                              1, rows, layer_.spec.width(), layer_.spec.weight_dropout, false,
-                              site_of(op_.layer, loop_.reverse, Draw::weight), pass_.random, nullptr, pass_.stream);
+        pass_.backend.dropout({.dtype = pass_.accumulate(),
+                               .out = pass_.kept(loop_.dropped_hh),
+                               .x = pass_.parameter(loop_.parameters.w_hh),
+                               .batch = rows,
+                               .cols = layer_.spec.width(),
+                               .rate = layer_.spec.weight_dropout,
+                               .site = site_of(op_.layer, loop_.reverse, Draw::weight),
+                               .random = pass_.random},
+                              pass_.stream);
         for (std::size_t s = 0; s < stages(); ++s) {
             const std::byte* from = pass_.dropped_rows(layer_, loop_, s);
             const auto pack = [&](Packing::Kind kind, std::int64_t to) {
@@ -345,9 +359,20 @@ void input_product(const Pass& pass, const Operation& op) {
 void drop_input(const Pass& pass, const Operation& op) {
     const auto l = static_cast<std::size_t>(op.layer);
     const LayerProgram& layer = pass.program.layers[l];
-    std::byte* out = pass.kept(layer.input_buffer);
-    pass.backend.dropout(pass.storage(), out, l == 0 ? pass.x : out, pass.steps(), pass.batch(), layer.input,
-                         layer.spec.dropout, layer.spec.dropout_per_sequence, l, pass.random, pass.lengths,
+    const std::int64_t first = op.begin * pass.batch() * layer.input * pass.bytes.storage;
+    std::byte* const out = pass.kept(layer.input_buffer) + first;
+    pass.backend.dropout({.dtype = pass.storage(),
+                          .out = out,
+                          .x = l == 0 ? static_cast<const std::byte*>(pass.x) + first : out,
+                          .begin = op.begin,
+                          .end = op.end,
+                          .batch = pass.batch(),
+                          .cols = layer.input,
+                          .rate = layer.spec.dropout,
+                          .per_sequence = layer.spec.dropout_per_sequence,
+                          .site = l,
+                          .random = pass.random,
+                          .lengths = pass.lengths},
                          pass.stream);
 }
 

@@ -47,6 +47,9 @@ private:
     bool wants_input(std::size_t l) const { return l > 0 || extent_.input_gradient; }
     std::int64_t chunks(std::size_t l) const { return (extent_.steps + layer(l).chunk - 1) / layer(l).chunk; }
 
+    /// The n-th stream, of which there may be fewer.
+    int stream(std::size_t n) const { return static_cast<int>(n) % program_.arrangement.streams; }
+
     /// The n-th chunk that a direction comes to in forward, on the caller's stream.
     Place chunk(std::size_t l, std::size_t d, std::int64_t n) const {
         const std::int64_t begin = (layer(l).loops[d].reverse ? chunks(l) - 1 - n : n) * layer(l).chunk;
@@ -55,7 +58,8 @@ private:
     /// The same on a stream and with a workspace of the direction's own.
     Place chunk_beside(std::size_t l, std::size_t d, std::int64_t n) const {
         Place at = chunk(l, d, n);
-        at.stream = at.workspace = static_cast<int>(d);
+        at.workspace = static_cast<int>(d);
+        at.stream = stream(d);
         return at;
     }
     /// All steps of a direction, or of both together, with workspaces of their own.
@@ -173,53 +177,71 @@ private:
         return last;
     }
 
-    /// The piece of time that a layer takes in a wave: the n-th in forward. Layers are on the streams by turns.
+    /// The piece of time that a layer takes in a wave: the n-th in forward. Each layer has a stream and a workspace.
     Place piece(std::size_t l, std::int64_t n, std::int64_t wave) const {
         Place at = chunk(l, 0, n);
-        at.stream = static_cast<int>(l % 2);
+        at.stream = stream(l);
         at.workspace = static_cast<int>(l);
         at.wave = static_cast<int>(wave) + 1;
+        return at;
+    }
+    /// The same for its weight products, which have another stream.
+    Place piece_beside(std::size_t l, std::int64_t n, std::int64_t wave) const {
+        Place at = piece(l, n, wave);
+        at.stream = stream(program_.layers.size() + l);
         return at;
     }
 
     /// Wave w: every layer l takes its piece w - l, which the layer below made in the wave before.
     std::vector<Operation> forward_wavefront() {
         const auto layers = static_cast<std::int64_t>(program_.layers.size()), pieces = chunks(0);
-        if (extent_.mode == Mode::training && layer(0).spec.dropout > 0)
-            ready_ = {add(Operation::Kind::dropout, {0, 0, 0, extent_.steps, 0}, ready_)};
         After loops(program_.layers.size(), -1);  // the last piece of each
         for (std::int64_t wave = 0; wave < pieces + layers - 1; ++wave) {
             const After below = loops;
             for (std::size_t l = 0; l < program_.layers.size(); ++l) {
                 const std::int64_t n = wave - static_cast<std::int64_t>(l);
                 if (n < 0 || n >= pieces) continue;
-                const After input = l == 0 ? ready_ : After{below[l - 1]};
-                const int gates = add(Operation::Kind::input_product, piece(l, n, wave), with(input, {loops[l]}));
-                loops[l] = add(Operation::Kind::time_loop, piece(l, n, wave), {gates, loops[l]});
+                const Place at = piece(l, n, wave);
+                int input = l == 0 ? -1 : below[l - 1];
+                if (extent_.mode == Mode::training && layer(l).spec.dropout > 0)
+                    input = add(Operation::Kind::dropout, at, {input});
+                const int gates = add(Operation::Kind::input_product, at, {input, loops[l]});
+                loops[l] = add(Operation::Kind::time_loop, at, {gates, loops[l]});
             }
         }
         return std::move(list_);
     }
 
-    /// The same from the last layer and the last piece on; the layer above made a piece's dy in the wave before.
+    /// The same from the last layer and the last piece on; the layer above made a piece's dy in the wave before. A
+    /// piece's weight products run beside the next piece's loop; the loop after that writes where they have read.
     std::vector<Operation> backward_wavefront() {
-        const auto layers = static_cast<std::int64_t>(program_.layers.size()), pieces = chunks(0);
-        After last(program_.layers.size(), -1);
-        for (std::int64_t wave = 0; wave < pieces + layers - 1; ++wave) {
-            const After above = last;
-            for (std::size_t l = 0; l < program_.layers.size(); ++l) {
-                const std::int64_t n = wave - (layers - 1 - static_cast<std::int64_t>(l));
-                if (n < 0 || n >= pieces) continue;
+        const std::size_t layers = program_.layers.size();
+        const std::int64_t pieces = chunks(0);
+        const auto nth = [&](std::size_t l, std::int64_t wave) {
+            return wave - static_cast<std::int64_t>(layers - 1 - l);
+        };
+        const auto takes = [&](std::int64_t n) { return n >= 0 && n < pieces; };
+        After loops(layers, -1), dx(layers, -1), products(layers, -1);  // of the last piece of each layer
+        for (std::int64_t wave = 0; wave < pieces + static_cast<std::int64_t>(layers); ++wave) {
+            const After above = dx, made = loops;
+            for (std::size_t l = 0; l < layers; ++l) {
+                const std::int64_t n = nth(l, wave);
+                if (!takes(n)) continue;
                 const Place at = piece(l, pieces - 1 - n, wave);
-                const int dy = l + 1 < program_.layers.size() ? above[l + 1] : -1;
-                const int loop = add(Operation::Kind::time_loop, at, {dy, last[l]});
-                observe(at, loop);
-                last[l] = add(Operation::Kind::weight_product, at, {loop, l == 0 ? masked_ : -1});
-                if (wants_input(l)) last[l] = add(Operation::Kind::input_gradient, at, {loop, last[l]});
+                const int dy = l + 1 < layers ? above[l + 1] : -1;
+                loops[l] = add(Operation::Kind::time_loop, at, {dy, loops[l], dx[l], products[l]});
+                observe(at, loops[l]);
+                if (!wants_input(l)) continue;
+                dx[l] = add(Operation::Kind::input_gradient, at, {loops[l]});
+                if (layer(l).spec.dropout > 0) dx[l] = add(Operation::Kind::dropout, at, {dx[l]});
+            }
+            for (std::size_t l = 0; l < layers; ++l) {
+                const std::int64_t n = nth(l, wave - 1);
+                if (!takes(n)) continue;
+                products[l] = add(Operation::Kind::weight_product, piece_beside(l, pieces - 1 - n, wave),
+                                  {made[l], products[l], l == 0 ? masked_ : -1});
             }
         }
-        if (layer(0).spec.dropout > 0 && wants_input(0))
-            add(Operation::Kind::dropout, {0, 0, 0, extent_.steps, 0}, {last[0]});
         return std::move(list_);
     }
 

@@ -8,7 +8,6 @@
 
 namespace rondo {
 
-inline constexpr std::size_t kMostStreams = 2;
 inline constexpr std::size_t kMostDirections = 2;
 
 /// What both directions of a pass share. Pointers are device memory.

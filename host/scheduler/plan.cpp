@@ -44,13 +44,18 @@ std::int64_t choose_chunk(const LayerProgram& layer, const Extent& extent, const
 }
 
 /// How many loops of a layer, or of a wavefront's layers, are on the device at once.
-int loops_at_once(const Program& program, const LayerProgram& layer) {
-    if (program.arrangement.wavefront) return 2;  // its streams
-    return program.arrangement.directions == DirectionOrder::in_turn ? 1 : static_cast<int>(layer.loops.size());
+int loops_at_once(const Plan& plan, const Program& program, const LayerProgram& layer) {
+    const Arrangement& chosen = program.arrangement;
+    if (chosen.wavefront) {  // no two are in the same piece of time
+        const std::int64_t pieces = (plan.extent.steps + chosen.piece - 1) / chosen.piece;
+        return static_cast<int>(std::min({std::ssize(program.layers), pieces, std::int64_t{chosen.streams}}));
+    }
+    return chosen.directions == DirectionOrder::in_turn ? 1 : static_cast<int>(layer.loops.size());
 }
 
 void choose_loops(const Backend& backend, const Plan& plan, const Program& program, LayerProgram& layer) {
-    LoopTask task{layer.cell, layer.spec, plan.spec, plan.extent, layer.chunk, false, loops_at_once(program, layer)};
+    LoopTask task{
+        layer.cell, layer.spec, plan.spec, plan.extent, layer.chunk, false, loops_at_once(plan, program, layer)};
     layer.forward_loop = backend.loop_policy(task);
     task.backward = true;
     if (plan.extent.mode == Mode::training) layer.backward_loop = backend.loop_policy(task);
@@ -169,7 +174,8 @@ struct LoopNeeds {
     }
 };
 
-LoopWorkspace book_loop(Ledger& ledger, const Plan& plan, const LoopNeeds& needs, const std::string& suffix) {
+LoopWorkspace book_loop(Ledger& ledger, const Plan& plan, const Program& program, const LoopNeeds& needs,
+                        const std::string& suffix) {
     const ElementBytes bytes(plan.spec.precision);
     const auto book = [&](const std::string& name, std::int64_t size) {
         return size > 0 ? ledger.book(Kind::workspace, name + suffix, size) : kAbsent;
@@ -184,7 +190,8 @@ LoopWorkspace book_loop(Ledger& ledger, const Plan& plan, const LoopNeeds& needs
         if (needs.gates_h > 0) loop.dgates_h[i] = book(detail::concat("dgates_h_", i), needs.gates_h * bytes.storage);
     }
     for (std::size_t s = 0; s < kMaxStates; ++s) loop.dstates[s] = book(detail::concat("dstate_", s), needs.states[s]);
-    loop.dh = book("dh", needs.dh);
+    loop.dh[0] = loop.dh[1] = book("dh", needs.dh);
+    if (program.arrangement.wavefront) loop.dh[1] = book("dh_1", needs.dh);
     loop.dvectors = book("dvectors", needs.dvectors * bytes.gates);
     loop.dw_hh = book("dw_hh", needs.dw_hh * bytes.gates);
     return loop;
@@ -220,7 +227,7 @@ void book_workspace(Ledger& ledger, const Backend& backend, const Plan& plan, Pr
     const ElementBytes bytes(plan.spec.precision);
     const LoopNeeds needs(backend, plan, program);
     for (std::size_t w = 0; w < workspaces_of(program); ++w)
-        program.workspaces.push_back(book_loop(ledger, plan, needs, w == 0 ? "" : detail::concat("_loop", w)));
+        program.workspaces.push_back(book_loop(ledger, plan, program, needs, w == 0 ? "" : detail::concat("_loop", w)));
 
     if (plan.extent.mode == Mode::inference)
         return book_between(ledger, plan, program, "between_", &LayerProgram::input_buffer);

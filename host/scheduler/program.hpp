@@ -83,7 +83,8 @@ struct LoopWorkspace {
     std::array<std::int64_t, 2> dgates_x{kAbsent, kAbsent};  ///< [chunk,B,G,H], alternating chunks
     std::array<std::int64_t, 2> dgates_h{kAbsent, kAbsent};  ///< likewise; those of dgates_x where shared
     std::array<std::int64_t, kMaxStates> dstates{kAbsent, kAbsent, kAbsent, kAbsent};  ///< [B,width]
-    std::int64_t dh = kAbsent;        ///< [chunk,B,width]: projected layers, and where it is observed
+    /// [chunk,B,width]: projected layers, and where it is observed; in a wavefront two, for alternating chunks
+    std::array<std::int64_t, 2> dh{kAbsent, kAbsent};
     std::int64_t dvectors = kAbsent;  ///< [B,V,H]
     std::int64_t dw_hh = kAbsent;     ///< [G·H,width]: gradient of W_hh before its mask
     std::int64_t scratch = kAbsent;   ///< the backend's own, within one step

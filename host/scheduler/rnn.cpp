@@ -91,7 +91,9 @@ void Rnn::prepare(const void* parameters, void* prepared, Stream stream) {
 namespace {
 
 std::array<Stream, kMostStreams> streams_of(Backend& backend, const Plan& plan, Stream stream) {
-    return {stream, plan.program->streams > 1 ? backend.beside(stream) : stream};
+    std::array<Stream, kMostStreams> streams{};
+    for (int n = 0; n < plan.program->streams; ++n) streams[static_cast<std::size_t>(n)] = backend.beside(stream, n);
+    return streams;
 }
 
 }  // namespace

@@ -105,7 +105,7 @@ enum class LayerOrder {
     in_turn,    ///< each layer takes all steps before the next one begins
     wavefront,  ///< in pieces of time: a layer takes a piece while the one below
                 ///< takes the next. Where all layers run in one and the same
-                ///< direction and none but the first drops out; in turn otherwise.
+                ///< direction; in turn otherwise.
 };
 
 /// How a plan takes the steps of a layer on a GPU. What cannot be had is stepped through; Operation::reason tells.

@@ -213,8 +213,18 @@ TYPED_TEST(Ops, DropoutFollowsTheMask) {
                 std::vector<T> out(size, static_cast<T>(kNan));
                 std::vector<T> in = x;
                 if (ragged) in[static_cast<std::size_t>((4 * batch + 2) * cols)] = static_cast<T>(kNan);
-                device.backend().dropout(kDType<T>, out.data(), in.data(), steps, batch, cols, 0.3, per_sequence, 5,
-                                         &state, ragged ? lengths : nullptr, kStream);
+                Dropout drop{.dtype = kDType<T>,
+                             .out = out.data(),
+                             .x = in.data(),
+                             .end = steps,
+                             .batch = batch,
+                             .cols = cols,
+                             .rate = 0.3,
+                             .per_sequence = per_sequence,
+                             .site = 5,
+                             .random = &state,
+                             .lengths = ragged ? lengths : nullptr};
+                device.backend().dropout(drop, kStream);
                 const DropoutMask mask = dropout_mask(12, 34, 5, 0.3);
                 for (std::int64_t t = 0; t < steps; ++t)
                     for (std::int64_t r = 0; r < batch * cols; ++r) {
@@ -223,8 +233,14 @@ TYPED_TEST(Ops, DropoutFollowsTheMask) {
                         const bool keep = mask.keeps_element(per_sequence ? static_cast<std::uint64_t>(r) : at);
                         ASSERT_EQ(out[at], valid && keep ? x[at] * static_cast<T>(1 / 0.7) : T(0)) << at;
                     }
-                device.backend().dropout(kDType<T>, in.data(), in.data(), steps, batch, cols, 0.3, per_sequence, 5,
-                                         &state, ragged ? lengths : nullptr, kStream);
+                // In place, and in pieces.
+                for (const auto& [begin, end] : {std::pair<std::int64_t, std::int64_t>{0, 2}, {2, 3}, {3, steps}}) {
+                    drop.begin = begin;
+                    drop.end = end;
+                    drop.out = in.data() + begin * batch * cols;
+                    drop.x = drop.out;
+                    device.backend().dropout(drop, kStream);
+                }
                 EXPECT_EQ(in, out);
             }
 }

@@ -150,8 +150,8 @@ TEST_F(CudaOperationsGpu, MasksRowsWhateverPaddingHolds) {
         }
 }
 
-TEST_F(CudaOperationsGpu, DropsWhatTheCpuDrops) {
-    constexpr std::int64_t T = 3, B = 5, I = 7;
+TEST_F(CudaOperationsGpu, DropsWhatTheCpuDropsInPiecesToo) {
+    constexpr std::int64_t T = 3, B = 5;
     const Device cpu = Device::cpu(1);
     const RandomState state{77, 5};
     const std::vector<std::int64_t> host_lengths{0, 3, 1, 2, 3};
@@ -159,19 +159,37 @@ TEST_F(CudaOperationsGpu, DropsWhatTheCpuDrops) {
     backend().upload(random.data(), &state, sizeof state, kStream);
     for (const bool per_sequence : {false, true})
         for (const bool ragged : {false, true})
-            for (const double rate : {0.0, 0.3, 1.0}) {
-                Random numbers(4);
-                std::vector<float> x(T * B * I), expected(x.size());
-                for (float& v : x) v = static_cast<float>(numbers.uniform());
-                cpu.backend().dropout(DType::f32, expected.data(), x.data(), T, B, I, rate, per_sequence, 9, &state,
-                                      ragged ? host_lengths.data() : nullptr, kStream);
-                const Guarded in = put(DType::f32, {x.begin(), x.end()}), out = make(DType::f32, T * B * I);
-                backend().dropout(DType::f32, out.data(), in.data(), T, B, I, rate, per_sequence, 9,
-                                  static_cast<RandomState*>(random.data()),
-                                  ragged ? static_cast<std::int64_t*>(lengths.data()) : nullptr, kStream);
-                EXPECT_EQ(out.get(), Tensor(expected.begin(), expected.end()));
-                EXPECT_TRUE(out.intact());
-            }
+            for (const double rate : {0.0, 0.3, 1.0})
+                for (const std::int64_t I : {7, 8}) {  // draws that two steps share, and none
+                    Random numbers(4);
+                    std::vector<float> x(static_cast<std::size_t>(T * B * I)), expected(x.size());
+                    for (float& v : x) v = static_cast<float>(numbers.uniform());
+                    Dropout drop{.out = expected.data(),
+                                 .x = x.data(),
+                                 .end = T,
+                                 .batch = B,
+                                 .cols = I,
+                                 .rate = rate,
+                                 .per_sequence = per_sequence,
+                                 .site = 9,
+                                 .random = &state,
+                                 .lengths = ragged ? host_lengths.data() : nullptr};
+                    cpu.backend().dropout(drop, kStream);
+                    const Guarded in = put(DType::f32, {x.begin(), x.end()});
+                    Guarded out = make(DType::f32, T * B * I);
+                    drop.random = static_cast<RandomState*>(random.data());
+                    if (ragged) drop.lengths = static_cast<std::int64_t*>(lengths.data());
+                    for (const std::int64_t first : {T, std::int64_t{1}}) {  // whole, and the first step by itself
+                        out.poison();
+                        for (drop.begin = 0, drop.end = first; drop.begin < T; drop.begin = drop.end, drop.end = T) {
+                            drop.x = static_cast<float*>(in.data()) + drop.begin * B * I;
+                            drop.out = static_cast<float*>(out.data()) + drop.begin * B * I;
+                            backend().dropout(drop, kStream);
+                        }
+                        EXPECT_EQ(out.get(), Tensor(expected.begin(), expected.end())) << first;
+                        EXPECT_TRUE(out.intact());
+                    }
+                }
 }
 
 TEST_F(CudaOperationsGpu, SumsColumns) {

@@ -1,5 +1,6 @@
 /// Order, repetition and capture: clips inside the recurrence, the same bits every time, several streams, CUDA graphs.
 #include <numeric>
+#include <set>
 
 #include "cuda/on_gpu.hpp"
 #include "rondo/device.hpp"
@@ -203,13 +204,24 @@ TEST_F(CudaStreamsGpu, StreamsComeAndGo) {
     const Guarded to(device(), DType::f64, 1, Alignment::cache_line);
     backend().upload(to.data(), &number, sizeof number, *first);
     const DeviceStream second(device());
-    const Stream beside = backend().beside(second);
+    const auto all_of = [&](Stream stream) {
+        std::vector<void*> handles;
+        for (int n = 0; n < backend().streams(); ++n) handles.push_back(backend().beside(stream, n).handle);
+        return handles;
+    };
+    const void* const last = backend().beside(second, backend().streams() - 1).handle;
+    const std::vector<void*> beside = all_of(second);
+    EXPECT_EQ(beside.front(), static_cast<Stream>(second).handle);
+    EXPECT_EQ(beside.back(), last);
     first.reset();
     backend().upload(to.data(), &number, sizeof number, second);
-    EXPECT_EQ(backend().beside(second).handle, beside.handle);
+    EXPECT_EQ(all_of(second), beside);
     const DeviceStream third(device());
-    EXPECT_NE(backend().beside(third).handle, beside.handle);
-    EXPECT_EQ(backend().beside(second).handle, beside.handle);
+    const std::vector<void*> others = all_of(third);
+    EXPECT_EQ(all_of(second), beside);
+    std::set<void*> different(beside.begin(), beside.end());
+    different.insert(others.begin(), others.end());
+    EXPECT_EQ(different.size(), beside.size() + others.size());
 }
 
 /// An upload takes its bytes at once, however many there are.

@@ -42,15 +42,7 @@ TEST(OrdersTest, DirectionsTogetherGiveTheBitsOfDirectionsInTurn) {
 /// piece.
 TEST(OrdersTest, WavefrontsGiveWhatLayersInTurnGive) {
     int n = 0;
-    for (Case c : stack_cases(80)) {
-        if (c.spec.layers.size() < 2 || c.steps < 2) continue;
-        for (LayerSpec& layer : c.spec.layers) {
-            layer.direction = n % 2 != 0 ? Direction::reverse : Direction::forward;
-            layer.merge = Merge::concatenate;
-            if (&layer == &c.spec.layers[0]) continue;
-            layer.dropout = 0;
-            layer.dropout_per_sequence = false;
-        }
+    for (const Case& c : wavefront_cases(80)) {
         Problem p = make_problem(c);
         if (++n % 5 == 0 && has_steps(p.spec)) p.spec.recurrent_clip = {RecurrentClip::Kind::value, 0.2};
         const Orders wavefront{.layers = LayerOrder::wavefront, .observe = true},

@@ -232,6 +232,32 @@ std::vector<Case> stack_cases(int count) {
     return cases;
 }
 
+std::vector<Case> wavefront_cases(int count) {
+    std::vector<Case> cases;
+    const auto add = [&](Case c) {
+        for (LayerSpec& layer : c.spec.layers) {
+            layer.direction = cases.size() % 2 == 0 ? Direction::forward : Direction::reverse;
+            layer.merge = Merge::concatenate;
+        }
+        cases.push_back(std::move(c));
+    };
+    for (Case c : stack_cases(count)) {
+        if (c.spec.layers.size() < 2 || c.steps < 2) continue;
+        for (std::size_t more = cases.size() % 3; more > 0; --more) c.spec.layers.push_back(c.spec.layers[more - 1]);
+        add(std::move(c));
+    }
+    // What a layer carries or sums from piece to piece: gradients of peepholes, a projected h and dropped weights.
+    LayerSpec lstm = layer_of("lstm"), gru = layer_of("gru"), scanned = layer_of("mingru");
+    lstm.options.peepholes = true;
+    lstm.projection = 2;
+    gru.weight_dropout = gru.dropout = 0.3;
+    scanned.dropout = 0.5;
+    scanned.dropout_per_sequence = true;
+    for (LayerSpec* layer : {&lstm, &gru, &scanned}) layer->hidden = 3;
+    for (const std::uint64_t seed : {1, 2}) add(make_case({lstm, gru, scanned, lstm}, 3, 70, 3, true, seed));
+    return cases;
+}
+
 std::vector<Case> long_cases() {
     std::vector<Case> cases;
     std::uint64_t n = 0;

@@ -39,6 +39,10 @@ std::vector<Case> edge_cases();
 /// `count` random stacks of one to three layers, each with a cell, direction and options of its own; some drop out.
 std::vector<Case> stack_cases(int count);
 
+/// Stacks of two to five layers that can run as a wavefront, made of so many random ones: all layers in one direction,
+/// by turns in reverse. The last two are of mixed cells over three pieces of time.
+std::vector<Case> wavefront_cases(int count);
+
 /// Every variant over 256 steps, and wider ones over 64.
 std::vector<Case> long_cases();
 

@@ -186,8 +186,17 @@ void take_masks(Device device, Problem& problem) {
         const std::int64_t I = reference::input_width(problem.spec, static_cast<int>(l));
         Guarded mask(device, storage, problem.steps * problem.batch * I, Alignment::cache_line);
         mask.put(Tensor(static_cast<std::size_t>(mask.size()), 1.0));
-        backend.dropout(storage, mask.data(), mask.data(), problem.steps, problem.batch, I, layer.dropout,
-                        layer.dropout_per_sequence, l, static_cast<const RandomState*>(random.data()), nullptr, {});
+        backend.dropout({.dtype = storage,
+                         .out = mask.data(),
+                         .x = mask.data(),
+                         .end = problem.steps,
+                         .batch = problem.batch,
+                         .cols = I,
+                         .rate = layer.dropout,
+                         .per_sequence = layer.dropout_per_sequence,
+                         .site = l,
+                         .random = static_cast<const RandomState*>(random.data())},
+                        {});
         problem.inputs.masks.back() = mask.get();
     }
     problem.inputs.noise.clear();
@@ -200,9 +209,15 @@ void take_masks(Device device, Problem& problem) {
                                                           : Draw::zoneout_cell;
         const std::int64_t steps = zoneout ? problem.steps : 1, batch = weight ? 1 : problem.batch;
         Guarded mask(device, problem.spec.precision.accumulate, steps * batch * noise.width, Alignment::cache_line);
-        backend.dropout(problem.spec.precision.accumulate, mask.data(), nullptr, steps, batch, noise.width, noise.rate,
-                        false, site_of(noise.layer, noise.direction == 1, draw),
-                        static_cast<const RandomState*>(random.data()), nullptr, {});
+        backend.dropout({.dtype = problem.spec.precision.accumulate,
+                         .out = mask.data(),
+                         .end = steps,
+                         .batch = batch,
+                         .cols = noise.width,
+                         .rate = noise.rate,
+                         .site = site_of(noise.layer, noise.direction == 1, draw),
+                         .random = static_cast<const RandomState*>(random.data())},
+                        {});
         Tensor& drawn = problem.inputs.noise[noise.name] = mask.get();
         if (zoneout)
             for (double& v : drawn) v = v == 0 ? 1 : 0;

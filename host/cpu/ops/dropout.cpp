@@ -27,16 +27,16 @@ void apply(T* out, const T* x, const bool* keep, std::int64_t count, T factor) {
     for (std::int64_t i = 0; i < count; ++i) out[i] = keep[i] ? (x ? x[i] * factor : factor) : T(0);
 }
 
-/// Elements [begin, end) of a range in which one draw serves `repeats` places, `repeat_stride` apart.
+/// Elements [begin, end); the one at `out` is `origin`. One draw serves `repeats` places, `repeat_stride` apart.
 template <class T>
-void drop_range(T* out, const T* x, std::int64_t begin, std::int64_t end, std::int64_t repeats,
+void drop_range(T* out, const T* x, std::int64_t origin, std::int64_t begin, std::int64_t end, std::int64_t repeats,
                 std::int64_t repeat_stride, const DropoutMask& mask, T factor) {
     Keep keep;
     for (std::int64_t block = begin / kBlock * kBlock; block < end; block += kBlock) {
         const std::int64_t from = std::max(begin, block), to = std::min(end, block + kBlock);
         draw(mask, block, keep);
         for (std::int64_t r = 0; r < repeats; ++r) {
-            const std::int64_t at = r * repeat_stride + from;
+            const std::int64_t at = r * repeat_stride + from - origin;
             apply(out + at, x ? x + at : nullptr, keep.of + (from - block), to - from, factor);
         }
     }
@@ -44,29 +44,28 @@ void drop_range(T* out, const T* x, std::int64_t begin, std::int64_t end, std::i
 
 /// Zeros where t >= lengths[b], whatever lies there.
 template <class T>
-void clear_idle(T* out, std::int64_t steps, std::int64_t batch, std::int64_t cols, const std::int64_t* lengths) {
-    for (std::int64_t t = 0; t < steps; ++t)
-        for (std::int64_t b = 0; b < batch; ++b)
-            if (t >= lengths[b]) std::fill_n(out + (t * batch + b) * cols, cols, T(0));
+void clear_idle(T* out, const Dropout& d) {
+    for (std::int64_t t = d.begin; t < d.end; ++t)
+        for (std::int64_t b = 0; b < d.batch; ++b)
+            if (t >= d.lengths[b]) std::fill_n(out + ((t - d.begin) * d.batch + b) * d.cols, d.cols, T(0));
 }
 
 }  // namespace
 
-void CpuBackend::dropout(DType dtype, void* out, const void* x, std::int64_t steps, std::int64_t batch,
-                         std::int64_t cols, double rate, bool per_sequence, std::uint64_t site,
-                         const RandomState* random, const std::int64_t* lengths, Stream) {
-    const DropoutMask mask = dropout_mask(random->seed, random->step, site, rate);
-    const std::int64_t drawn = per_sequence ? batch * cols : steps * batch * cols;
-    const std::int64_t repeats = per_sequence ? steps : 1;
-    cpu::with_type(dtype, [&]<class T>() {
-        const T factor = rate < 1 ? static_cast<T>(1 / (1 - rate)) : T(0);
-        auto* to = static_cast<T*>(out);
-        const auto* from = static_cast<const T*>(x);
+void CpuBackend::dropout(const Dropout& d, Stream) {
+    const DropoutMask mask = dropout_mask(d.random->seed, d.random->step, d.site, d.rate);
+    const std::int64_t step = d.batch * d.cols, steps = d.end - d.begin;
+    const std::int64_t origin = d.per_sequence ? 0 : d.begin * step, drawn = d.per_sequence ? step : steps * step;
+    const std::int64_t repeats = d.per_sequence ? steps : 1;
+    cpu::with_type(d.dtype, [&]<class T>() {
+        const T factor = d.rate < 1 ? static_cast<T>(1 / (1 - d.rate)) : T(0);
+        auto* to = static_cast<T*>(d.out);
+        const auto* from = static_cast<const T*>(d.x);
         pool_.parallel_for(drawn, std::max<std::int64_t>(1, cpu::kGrain / 4 / repeats),
                            [&](std::int64_t begin, std::int64_t end, int) {
-                               drop_range(to, from, begin, end, repeats, batch * cols, mask, factor);
+                               drop_range(to, from, origin, origin + begin, origin + end, repeats, step, mask, factor);
                            });
-        if (lengths) clear_idle(to, steps, batch, cols, lengths);
+        if (d.lengths) clear_idle(to, d);
     });
 }
 

@@ -32,8 +32,18 @@ public:
 private:
     void apply(Call& call, void* out, const void* x) const {
         const ValueInfo& value = *call.inputs[0].info;
-        call.backend.dropout(value.dtype, out, x, value.steps(), value.batch(), value.width(), spec_.rate,
-                             spec_.per_sequence, kSite, call.random, call.lengths_of(value), call.stream);
+        call.backend.dropout({.dtype = value.dtype,
+                              .out = out,
+                              .x = x,
+                              .end = value.steps(),
+                              .batch = value.batch(),
+                              .cols = value.width(),
+                              .rate = spec_.rate,
+                              .per_sequence = spec_.per_sequence,
+                              .site = kSite,
+                              .random = call.random,
+                              .lengths = call.lengths_of(value)},
+                             call.stream);
     }
 
     DropoutSpec spec_;
