@@ -61,19 +61,23 @@ std::optional<Geometry> with_ranks(const LoopQuestion& question, Exchange exchan
 
 double expected_microseconds(const LoopQuestion& question, const Geometry& g, int at_once) {
     const LoopShape& shape = question.shape;
-    const double passes = g.rows / kernels::kSlab, warps = g.unit_warps * g.splits, slabs = shape.slabs();
-    const double products = g.tiles * slabs * (question.threefold ? 3 : 1);  // of a warp: two a tile and two slabs
-    const double chain = g.tiles * 2 * kProductLatency;
-    const double rest = std::max(0, g.tiles - shape.held()) * slabs * warps * 512;
+    const double passes = g.rows / kernels::kSlab, warps = g.strip_warps * g.splits, slabs = shape.slabs();
+    const double tiles = g.strips * g.tiles;                               // of a warp
+    const double products = tiles * slabs * (question.threefold ? 3 : 1);  // two a tile and two slabs
+    const double chain = tiles * (shape.backward ? 1 : 2) * kProductLatency;
+    const double rest = g.rest_tiles * slabs * warps * 512;
     const double multiply = std::max({ceil_div(warps, 4) * products * kProductCycles, chain,
-                                      (rest + warps * g.tiles * 8 * kernels::kOperandBytes) / kSharedBytesPerCycle});
-    const double make = kMake + ceil_div(passes * shape.unit_slabs(), g.splits) * kMakeSlab;
-    const double row_bytes = static_cast<double>(shape.planes()) * g.span() * static_cast<double>(shape.element_bytes);
+                                      (rest + warps * tiles * 8 * kernels::kOperandBytes) / kSharedBytesPerCycle});
+    // Slabs of units that a warp makes.
+    const double made = shape.backward ? ceil_div(passes * g.units / kernels::kSlab, warps)
+                                       : ceil_div(passes * shape.warp_units() / kernels::kSlab, g.splits);
+    const double barriers = shape.backward ? 1 : g.splits > 1 ? 2 * passes : 0;
+    const auto box = static_cast<double>(g.box_bytes);
     double exchange = kSoloExchange;
-    if (g.exchange == Exchange::cluster) exchange = kClusterExchange + g.rows * row_bytes / kPushedBytesPerCycle;
+    if (g.exchange == Exchange::cluster) exchange = kClusterExchange + box / kPushedBytesPerCycle;
     if (g.exchange == Exchange::grid)
-        exchange = kGridExchange + 3 * kBarrier + g.rows * row_bytes * g.unit_warps / kL2BytesPerCycle;
-    const double step = passes * (multiply + (g.splits > 1 ? 2 * kBarrier : 0)) + make + exchange;
+        exchange = kGridExchange + 3 * kBarrier + box * g.strip_warps * g.strips / kL2BytesPerCycle;
+    const double step = passes * multiply + barriers * kBarrier + kMake + made * kMakeSlab + exchange;
     return ceil_div(g.groups, at_once) *
            (step / kCyclesPerMicrosecond + kStartMicroseconds / static_cast<double>(question.steps));
 }

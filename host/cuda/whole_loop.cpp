@@ -31,12 +31,28 @@ std::string obstacle(const LoopTask& task, int major) {
     return "";
 }
 
-template <class Loop, class Make>
-auto for_loops(std::span<const Loop> loops, const Make& make) {
-    kernels::Directions<decltype(make(loops[0]))> all;
+/// Both kinds of loops as they are launched: what they have in common, and of each direction what fill(launched, loop,
+/// elements of h from step to step) adds.
+template <class Launched, class Loop, class Fill>
+kernels::Directions<Launched> launched_of(std::span<const Loop> loops, const Fill& fill) {
+    kernels::Directions<Launched> all;
     require(loops.size() <= kernels::kMostDirections, "loops", loops.size(), "must be of one direction or two");
     all.count = static_cast<int>(loops.size());
-    for (std::size_t d = 0; d < loops.size(); ++d) all.of[d] = make(loops[d]);
+    for (std::size_t d = 0; d < loops.size(); ++d) {
+        const auto& first = loops[d].first;
+        const LoopLayer& layer = *first.layer;
+        Launched& a = all.of[d];
+        a.batch = layer.batch;
+        a.hidden = layer.hidden;
+        a.steps = loops[d].steps;
+        a.t = first.t;
+        a.t_step *= loops[d].reverse ? -1 : 1;
+        a.lengths = layer.lengths;
+        a.clip = layer.cell_clip;
+        a.saved = first.saved;
+        a.saved_step = a.t_step * layer.batch * layer.hidden * layer.cell->saved;
+        fill(a, loops[d], a.t_step * layer.batch * layer.hidden);
+    }
     return all;
 }
 
@@ -48,7 +64,7 @@ LoopPolicy CudaBackend::loop_policy(const LoopTask& task) const {
     LoopPolicy policy;
     policy.algorithm = task.cell.scanned() ? "scan over time" : "cuBLASLt + fused kernel";
     const TimeLoop wanted = task.extent.loop;
-    // f32 keeps its products until three of tf32 are seen to be faster, and older GPUs, of which no model is made, theirs.
+    // f32 keeps its products until three of tf32 are seen to be faster; so do older GPUs, of which there is no model.
     const bool exact_f32 = task.stack.precision.storage == DType::f32 && task.stack.precision.math == Math::exact;
     if (wanted == TimeLoop::steps || task.cell.scanned() || task.stack.precision.storage == DType::f64 ||
         (wanted == TimeLoop::automatic && (exact_f32 || gpu_.major < 9))) {
@@ -101,38 +117,27 @@ kernels::LoopExchange CudaBackend::exchange_of(const LoopLayer& layer, const ker
 void CudaBackend::loop_forward(std::span<const LoopForward> loops, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     const kernels::Geometry& geometry = geometry_of(loops.front().whole);
-    const auto launched = for_loops(loops, [&](const LoopForward& loop) {
-        const StepForward& first = loop.first;
-        const LoopLayer& layer = *first.layer;
-        const std::int64_t forth = loop.reverse ? -1 : 1, elements = layer.batch * layer.hidden;
-        kernels::LoopForward a;
-        a.batch = layer.batch;
-        a.hidden = layer.hidden;
-        a.steps = loop.steps;
-        a.t = first.t;
-        a.t_step = forth;
-        a.lengths = layer.lengths;
-        a.w = first.packed;
-        a.bias_h = first.bias_h;
-        a.clip = layer.cell_clip;
-        a.gates_x = first.gates_x;
-        a.gates_x_step = forth * elements * layer.cell->gates;
-        for (int s = 0; s < layer.cell->states; ++s) {
-            a.state[s] = first.state[s];
-            a.next[s] = first.next[s];
-            a.every[s] = loop.every[s];
-        }
-        a.next_step = forth * elements;
-        a.saved = first.saved;
-        a.saved_step = forth * elements * layer.cell->saved;
-        a.y = first.y;
-        a.y_stride = first.y_stride;
-        a.y_step = forth * layer.batch * first.y_stride;
-        a.y_scale = first.y_scale;
-        a.y_add = first.y_add;
-        a.exchange = exchange_of(layer, geometry, stream);
-        return a;
-    });
+    const auto launched = launched_of<kernels::LoopForward>(
+        loops, [&](kernels::LoopForward& a, const LoopForward& loop, std::int64_t elements) {
+            const StepForward& first = loop.first;
+            const LoopLayer& layer = *first.layer;
+            a.w = first.packed;
+            a.bias_h = first.bias_h;
+            a.gates_x = first.gates_x;
+            a.gates_x_step = elements * layer.cell->gates;
+            for (int s = 0; s < layer.cell->states; ++s) {
+                a.state[s] = first.state[s];
+                a.next[s] = first.next[s];
+                a.every[s] = loop.every[s];
+            }
+            a.next_step = elements;
+            a.y = first.y;
+            a.y_stride = first.y_stride;
+            a.y_step = a.t_step * layer.batch * first.y_stride;
+            a.y_scale = first.y_scale;
+            a.y_add = first.y_add;
+            a.exchange = exchange_of(layer, geometry, stream);
+        });
     const LoopLayer& layer = *loops.front().first.layer;
     launches_of(layer.kernels).forward(launched, geometry, cuda::handle_of(stream));
 }
@@ -140,46 +145,35 @@ void CudaBackend::loop_forward(std::span<const LoopForward> loops, Stream stream
 void CudaBackend::loop_backward(std::span<const LoopBackward> loops, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     const kernels::Geometry& geometry = geometry_of(loops.front().whole);
-    const auto launched = for_loops(loops, [&](const LoopBackward& loop) {
-        const StepBackward& first = loop.first;
-        const LoopLayer& layer = *first.layer;
-        const std::int64_t forth = loop.reverse ? 1 : -1, elements = layer.batch * layer.hidden;
-        kernels::LoopBackward a;
-        a.batch = layer.batch;
-        a.hidden = layer.hidden;
-        a.steps = loop.steps;
-        a.t = first.t;
-        a.t_step = forth;
-        a.lengths = layer.lengths;
-        a.w = loop.w;
-        a.clip = layer.cell_clip;
-        if (layer.recurrent_clip.kind == RecurrentClip::Kind::value) a.gradient_clip = layer.recurrent_clip.limit;
-        a.later_dgates = first.dh.dgates_h;
-        a.carry[0] = first.dh.carry;
-        a.carry_in_storage = first.dh.carry_dtype == layer.precision.storage;
-        a.dstep[0] = first.dh.dstep;
-        for (int s = 0; s < layer.cell->states; ++s) {
-            a.state[s] = first.state[s];
-            a.next[s] = first.next[s];
-            a.dstate[s] = first.dstate[s];
-            if (s == 0) continue;
-            a.carry[s] = first.dnext[s];
-            a.dstep[s] = first.dstep[s];
-        }
-        a.state_step = forth * elements;
-        a.saved = first.saved;
-        a.saved_step = forth * elements * layer.cell->saved;
-        a.dy = first.dh.dy;
-        a.dy_stride = first.dh.dy_stride;
-        a.dy_step = forth * layer.batch * first.dh.dy_stride;
-        a.dy_scale = first.dh.dy_scale;
-        a.dgates_x = first.dgates_x;
-        a.dgates_h = first.dgates_h;
-        a.dgates_step = forth * elements * layer.cell->gates;
-        a.dh_told = first.dh_told;
-        a.exchange = exchange_of(layer, geometry, stream);
-        return a;
-    });
+    const auto launched = launched_of<kernels::LoopBackward>(
+        loops, [&](kernels::LoopBackward& a, const LoopBackward& loop, std::int64_t elements) {
+            const StepBackward& first = loop.first;
+            const LoopLayer& layer = *first.layer;
+            a.w = loop.w;
+            if (layer.recurrent_clip.kind == RecurrentClip::Kind::value) a.gradient_clip = layer.recurrent_clip.limit;
+            a.later_dgates = first.dh.dgates_h;
+            a.carry[0] = first.dh.carry;
+            a.carry_in_storage = first.dh.carry_dtype == layer.precision.storage;
+            a.dstep[0] = first.dh.dstep;
+            for (int s = 0; s < layer.cell->states; ++s) {
+                a.state[s] = first.state[s];
+                a.next[s] = first.next[s];
+                a.dstate[s] = first.dstate[s];
+                if (s == 0) continue;
+                a.carry[s] = first.dnext[s];
+                a.dstep[s] = first.dstep[s];
+            }
+            a.state_step = elements;
+            a.dy = first.dh.dy;
+            a.dy_stride = first.dh.dy_stride;
+            a.dy_step = a.t_step * layer.batch * first.dh.dy_stride;
+            a.dy_scale = first.dh.dy_scale;
+            a.dgates_x = first.dgates_x;
+            a.dgates_h = first.dgates_h;
+            a.dgates_step = elements * layer.cell->gates;
+            a.dh_told = first.dh_told;
+            a.exchange = exchange_of(layer, geometry, stream);
+        });
     const LoopLayer& layer = *loops.front().first.layer;
     launches_of(layer.kernels).backward(launched, geometry, cuda::handle_of(stream));
 }

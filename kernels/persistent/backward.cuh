@@ -1,23 +1,27 @@
 #pragma once
 // A time loop backward in one launch; grid: groups x ranks blocks, directions in y (persistent.hpp)
-//   every step: dh = carry + dgates_h(later)·W_hh on tensor cores, W_hh on chip, + scale·dy + dstep;
-//   dgates, dstate = Cell::backward(dh, saved, states); dgates_h goes to the blocks of the group
+//   every step: dh = carry + the sum of its slots + scale·dy + dstep; dgates, dstate = Cell::backward(dh, saved,
+//   states); then dgates_h·W_hh on tensor cores, W_hh on chip: the next step's slots. Either all of dgates_h
+//   [rows,G·H], gathered, times the own units' columns; or that of the own units times their rows, and the sums
+//   [rows,H] are scattered
 //   dgates_x, dgates_h [B,G,H]   state, next, dstate [B,H]   saved [B,R,H]; idle rows as in pointwise/backward.cuh
-//   gradients of states never leave their block
-//   traffic: (R + G + 2 + dy)·S + 2·(states - 1)·C bytes an element, and dgates_h within the group; deterministic as
-//   forward.cuh
+//   gradients of states never leave their block, scattering those of gates neither
+//   traffic: (R + G + 2 + dy)·S + 2·(states - 1)·C bytes an element, and what travels within the group; deterministic:
+//   slots are added in their order, a warp's sums are as in forward.cuh
 #include "device/launch.hpp"
 #include "persistent/block.cuh"
 #include "rondo/cell/math.hpp"
 
 namespace rondo::kernels {
 
+/// Makes half strips: of a pass and 16 units, lane 4g + t in turn row 2t or 2t+1, units 2g and 2g+1. That is where a
+/// product of W_hhᵀ leaves them, if unit 2g + i of a strip is row g of its slab i.
 template <class Cell, class S>
-class BackwardBlock : LoopBlock<LoopBackward, S, loop_unit_slabs(Cell::kGates, true),
-                                loop_unit_slabs(Cell::kGates, true), Cell::kGates> {
-    static constexpr int kGates = Cell::kGates, kUnits = loop_unit_slabs(kGates, true);
-    using Base = LoopBlock<LoopBackward, S, kUnits, kUnits, kGates>;
-    using Base::a, Base::geometry, Base::H, Base::steps, Base::first_row, Base::first_unit, Base::lane, Base::operand;
+class BackwardBlock : LoopBlock<LoopBackward, S, 2> {
+    static constexpr int kGates = Cell::kGates;
+    using Base = LoopBlock<LoopBackward, S, 2>;
+    using Base::a, Base::geometry, Base::shared, Base::H, Base::steps, Base::first_row, Base::rows, Base::first_unit;
+    using Base::warp, Base::lane, Base::split, Base::strip_warp, Base::inbox, Base::weights;
     using typename Base::Element;
 
 public:
@@ -25,84 +29,204 @@ public:
         : Base(arguments, layout, shared_memory) {}
 
     RONDO_DEVICE void run() {
-        this->load_weights([&](int slab, int row, int column) {
-            const int unit = first_unit + this->slab(slab) + row;
-            const int gate = column / geometry.span(), from = column % geometry.span();
-            if (unit >= H || gate >= kGates || from >= H) return S(0.0f);
-            return static_cast<const S*>(a.w)[(gate * H + from) * H + unit];
-        });
+        const int left = (geometry.gathers ? 1 : geometry.ranks) * block_strips() - first_strip();
+        const int strips = left < geometry.strips ? left : geometry.strips;
+        const int halves = this->passes() * block_strips() * 2, warps = geometry.threads() / 32;
+        inbox.open(geometry.slots * this->passes() * block_strips() * kSumBytes);
+        load(strips);
+        clear_operands();
+        take_later_dgates();
         this->carry(Cell::kStates, [&](int s, int index) {
             return a.carry[s] == nullptr          ? 0.0f
                    : s == 0 && a.carry_in_storage ? to_compute(static_cast<const S*>(a.carry[0])[index])
                                                   : static_cast<const float*>(a.carry[s])[index];
         });
-        this->send_first([&](int gate, int row, int own) {
-            const int unit = first_unit + own;
-            if (a.later_dgates == nullptr || unit >= H) return S(0.0f);
-            return static_cast<const S*>(a.later_dgates)[((first_row + row) * kGates + gate) * H + unit];
-        });
-
-        int parity = 0;  // of the pass
-        const int passes = this->passes();
+        Inputs next[2];
+        read(next, 0, warp);
+        product(0);
         for (int step = 0; step < steps; ++step) {
-            for (int pass = 0; pass < passes; ++pass, parity ^= 1) {
-                Inputs in[kUnits][2];
-                read(in, step, pass);
-                if (pass == 0) operand.await(step);
-                float sums[kUnits][2];
-                this->multiply(sums, step, pass, parity, [&](int q) { return this->makes(pass, q); });
+            for (int n = warp; n < halves; n += warps) {
+                const Inputs in[2] = {next[0], next[1]};
+                const bool ends = n + warps >= halves;
+                if (!ends || step + 1 < steps) read(next, ends ? step + 1 : step, ends ? warp : n + warps);
+                float sums[2];
+                add_slots(sums, step, n);
 #pragma unroll
-                for (int q = 0; q < kUnits; ++q) {
-                    if (!this->makes(pass, q)) continue;
-#pragma unroll
-                    for (int c = 0; c < 2; ++c) make(step, pass, q, c, in[q][c], sums[q][c]);
-                    if (step + 1 < steps) this->send(step + 1, pass, q);
-                }
+                for (int i = 0; i < 2; ++i) make(step, element(n, i), in[i], sums[i]);
             }
-            if (step + 1 < steps) operand.announce();
+            if (step + 1 < steps) product(step + 1);
         }
-        operand.end();
+        inbox.end();
     }
 
 private:
-    /// What the cell is given besides its product, read while that is under way; in the types that memory has, which take
-    /// fewer registers.
+    static constexpr int kSumBytes = 32 * 4 * static_cast<int>(sizeof(float));  // of a pass and a strip
+
+    RONDO_DEVICE int block_strips() const { return geometry.units / kStrip; }
+    RONDO_DEVICE int first_strip() const { return strip_warp * geometry.strips; }
+    /// Of this thread in the n-th half strip.
+    RONDO_DEVICE Element element(int n, int i) const {
+        const int strip = n / 2 % block_strips(), pass = n / 2 / block_strips();
+        return Base::element(pass * kSlab + lane % 4 * 2 + n % 2, strip * kStrip + lane / 4 * 2 + i);
+    }
+    /// What is multiplied for step i, [rows][G·width()]: all units', gathered, or the own ones', in turn one of two.
+    RONDO_DEVICE S* operand(int i) const {
+        return geometry.gathers
+                   ? reinterpret_cast<S*>(inbox.box(i))
+                   : reinterpret_cast<S*>(shared + geometry.operand) + i % 2 * (geometry.rows * geometry.pitch);
+    }
+    RONDO_DEVICE int width() const { return geometry.gathers ? geometry.span() : geometry.units; }
+    /// Of an operand: dgates_h of gate 0 of a unit of the block; other gates' are width() apart.
+    RONDO_DEVICE S* own_dgates(int i, int row, int own) const {
+        return operand(i) + row * geometry.pitch + (geometry.gathers ? first_unit : 0) + own;
+    }
+
+    /// All tiles of each strip of the warp. An operand's columns are rows of W_hh, a strip's units its columns.
+    RONDO_DEVICE void load(int strips) {
+        const S* const w = static_cast<const S*>(a.w);
+        const bool aligned = H % 2 == 0 && device::is_aligned<2>(w);
+        const int tiles = this->tiles();
+        this->load_weights(strips * tiles, [&](Words(&words)[2], int n) {
+            const int first = this->column(n % tiles), gate = first / width();
+            const int first_from = (geometry.gathers ? 0 : first_unit) + first % width();
+            const int to = (geometry.gathers ? first_unit : 0) + (first_strip() + n / tiles) * kStrip + lane / 4 * 2;
+            device::Vector<S, kLaneElements<S>> elements[2];
+#pragma unroll
+            for (int e = 0; e < kLaneElements<S>; ++e) {
+                const bool exists = gate < kGates && first_from + e < H;
+                const S* const from = w + (gate * H + first_from + e) * H + to;
+                device::Vector<S, 2> two;
+                if (aligned && exists && to < H) {
+                    two = device::load_vector<2>(from);
+                } else {
+                    two[0] = exists && to < H ? from[0] : S(0.0f);
+                    two[1] = exists && to + 1 < H ? from[1] : S(0.0f);
+                }
+                elements[0][e] = two[0];
+                elements[1][e] = two[1];
+            }
+            words[0] = device::bit_cast<Words>(elements[0]);
+            words[1] = device::bit_cast<Words>(elements[1]);
+        });
+    }
+    /// Nobody fills the end of an operand's last tile; gathered ones begin as zeros. Then a barrier.
+    RONDO_DEVICE void clear_operands() const {
+        const int elements = geometry.gathers ? 0 : 2 * geometry.rows * geometry.pitch;
+        for (int i = static_cast<int>(threadIdx.x); i < elements; i += static_cast<int>(blockDim.x))
+            operand(0)[i] = S(0.0f);
+        __syncthreads();
+    }
+    /// What the first step's slots are made of.
+    RONDO_DEVICE void take_later_dgates() const {
+        if (a.later_dgates == nullptr) return;
+        const auto* const from = static_cast<const S*>(a.later_dgates) + first_row * kGates * H + first_unit;
+        for (int i = static_cast<int>(threadIdx.x); i < rows * geometry.units; i += static_cast<int>(blockDim.x)) {
+            const int row = i / geometry.units, own = i % geometry.units;
+            if (first_unit + own >= H) continue;
+#pragma unroll
+            for (int gate = 0; gate < kGates; ++gate)
+                own_dgates(0, row, own)[gate * width()] = from[(row * kGates + gate) * H + own];
+        }
+    }
+
+    /// Of operand i, which all threads have written to, the slots of step i. All threads call it.
+    RONDO_DEVICE void product(int i) {
+        if (geometry.gathers) {
+            inbox.announce();
+            inbox.await(i);
+            multiply(i);
+            __syncthreads();
+        } else {
+            __syncthreads();
+            multiply(i);
+            inbox.await(i);
+        }
+    }
+    RONDO_DEVICE void multiply(int i) const {
+        const int tiles = this->tiles();
+        const int slot = (geometry.gathers ? 0 : first_unit / geometry.units * geometry.splits) + split;
+        for (int pass = 0; pass < this->passes(); ++pass) {
+            const S* const dgates =
+                operand(i) + (pass * kSlab + lane / 4) * geometry.pitch + split * geometry.tiles * kTileElements<S>;
+            int rank = first_strip() / block_strips(), strip = first_strip() % block_strips(), tile = 0;
+            float d[2][4] = {};
+            weights.for_each([&](const Words(&w)[2]) {
+                const Words words = lane_words(dgates + tile * kTileElements<S>);
+                // Summed apart, so that neither product of a tile waits for the other.
+#pragma unroll
+                for (int j = 0; j < 2; ++j) multiply_part<S>(d[j], w[0], w[1], words, j, geometry.threefold);
+                if (++tile < tiles) return;
+                const device::Vector<float, 4> sums{{d[0][0] + d[1][0], d[0][2] + d[1][2],  // of row 2t: both units
+                                                     d[0][1] + d[1][1], d[0][3] + d[1][3]}};
+                put(i, rank, place(slot, pass, strip), device::bit_cast<Words>(sums));
+#pragma unroll
+                for (int j = 0; j < 2; ++j)
+#pragma unroll
+                    for (int k = 0; k < 4; ++k) d[j][k] = 0;
+                tile = 0;
+                if (++strip == block_strips()) strip = 0, ++rank;
+            });
+        }
+    }
+    /// Slots of step i, and how they are filled.
+    RONDO_DEVICE unsigned char* slots(int i) const { return geometry.gathers ? shared + geometry.sums : inbox.box(i); }
+    RONDO_DEVICE void put(int i, int rank, int byte, const Words& words) const {
+        if (geometry.gathers)
+            device::store_vector(reinterpret_cast<std::uint32_t*>(slots(i) + byte), words);
+        else
+            inbox.put(i, rank, byte, words);
+    }
+    /// Of a slot, in bytes: where this lane's sums are.
+    RONDO_DEVICE int place(int slot, int pass, int strip) const {
+        return ((slot * (geometry.rows / kSlab) + pass) * block_strips() + strip) * kSumBytes + lane * 16;
+    }
+    /// dh of both elements, as far as it comes from the step that ran before.
+    RONDO_DEVICE void add_slots(float (&sums)[2], int step, int n) const {
+        const int pass = n / 2 / block_strips(), strip = n / 2 % block_strips(), half = n % 2;
+        sums[0] = sums[1] = 0;
+        for (int slot = 0; slot < geometry.slots; ++slot) {
+            const auto two = device::load_vector<2>(
+                reinterpret_cast<const float*>(slots(step) + place(slot, pass, strip)) + half * 2);
+            sums[0] += two[0];
+            sums[1] += two[1];
+        }
+    }
+
+    /// What the cell is given besides sums, read while the half strip before it is made, or the product; in the types
+    /// that memory has, which take fewer registers.
     struct Inputs {
         S h, next_h, dy;
         float state[Cell::kStates], next[Cell::kStates];  // from [1]
         S saved[rondo::detail::at_least_one(Cell::kSaved)];
     };
-    RONDO_DEVICE void read(Inputs (&in)[kUnits][2], int step, int pass) const {
+    RONDO_DEVICE void read(Inputs (&in)[2], int step, int n) const {
 #pragma unroll
-        for (int q = 0; q < kUnits; ++q)
+        for (int i = 0; i < 2; ++i) {
+            const Element at = element(n, i);
+            if (!at.exists) continue;
+            Inputs& e = in[i];
+            e.h = of_step<S>(a.state[0], step, a.state_step)[at.index];
+            e.next_h = of_step<S>(a.next[0], step, a.state_step)[at.index];
 #pragma unroll
-            for (int c = 0; c < 2; ++c) {
-                const Element at = this->element(pass, q, c);
-                if (!this->makes(pass, q) || !at.exists) continue;
-                Inputs& e = in[q][c];
-                e.h = of_step<S>(a.state[0], step, a.state_step)[at.index];
-                e.next_h = of_step<S>(a.next[0], step, a.state_step)[at.index];
-#pragma unroll
-                for (int s = 1; s < Cell::kStates; ++s) {
-                    e.state[s] = of_step<float>(a.state[s], step, a.state_step)[at.index];
-                    e.next[s] = of_step<float>(a.next[s], step, a.state_step)[at.index];
-                }
-                if constexpr (Cell::kSaved > 0) {
-                    const S* const saved =
-                        of_step<S>(a.saved, step, a.saved_step) + at.batch_row * Cell::kSaved * H + at.unit;
-#pragma unroll
-                    for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = saved[r * H];
-                }
-                if (a.dy != nullptr)
-                    e.dy = of_step<S>(a.dy, step, a.dy_step)[at.batch_row * static_cast<int>(a.dy_stride) + at.unit];
+            for (int s = 1; s < Cell::kStates; ++s) {
+                e.state[s] = of_step<float>(a.state[s], step, a.state_step)[at.index];
+                e.next[s] = of_step<float>(a.next[s], step, a.state_step)[at.index];
             }
+            if constexpr (Cell::kSaved > 0) {
+                const S* const saved =
+                    of_step<S>(a.saved, step, a.saved_step) + at.batch_row * Cell::kSaved * H + at.unit;
+#pragma unroll
+                for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = saved[r * H];
+            }
+            if (a.dy != nullptr)
+                e.dy = of_step<S>(a.dy, step, a.dy_step)[at.batch_row * static_cast<int>(a.dy_stride) + at.unit];
+        }
     }
 
-    RONDO_DEVICE void make(int step, int pass, int q, int c, const Inputs& in, float sum) {
-        const Element at = this->element(pass, q, c);
-        const auto sent = [&](int gate) -> S& { return this->sent(gate, 2 * (lane % 4) + c, lane / 4); };
+    RONDO_DEVICE void make(int step, const Element& at, const Inputs& in, float sum) const {
+        S* const sent = own_dgates(step + 1, at.row, at.own);
 #pragma unroll
-        for (int gate = 0; gate < kGates; ++gate) sent(gate) = S(0.0f);
+        for (int gate = 0; gate < kGates; ++gate) sent[gate * width()] = S(0.0f);
         if (!at.exists) return;
         const auto carry = [&](int s) -> float& { return this->carried(s, at.row, at.own); };
         const std::int64_t t = a.t + step * a.t_step;
@@ -146,7 +270,7 @@ private:
                 dgate_h = active ? to_storage<S>(e.dgates_h[gate]) : S(0.0f);
                 of_step<S>(a.dgates_h, step, a.dgates_step)[to + gate * H] = dgate_h;
             }
-            sent(gate) = dgate_h;
+            sent[gate * width()] = dgate_h;
         }
         if (step + 1 < steps) return;
 #pragma unroll

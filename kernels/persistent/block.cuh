@@ -1,11 +1,8 @@
 #pragma once
 /// What a block of a time loop's launch is, forward and backward: whose rows and units it has, its share of W_hh, its
-/// shared memory, and how a product gets to the threads that make something of it.
-///
-/// A pass is 8 rows of the batch. Of a pass and a slab of units, lane 4g + t makes unit g of rows 2t and 2t+1, in the
-/// warp that `makes` says: where warps share out K, they take turns.
+/// shared memory and its inbox. A pass is 8 rows of the batch.
 #include "elements.cuh"
-#include "persistent/operand.cuh"
+#include "persistent/inbox.cuh"
 
 namespace rondo::kernels {
 
@@ -19,8 +16,8 @@ RONDO_DEVICE T* of_step(void* values, int step, std::int64_t elements) {
     return static_cast<T*>(values) + step * elements;
 }
 
-/// kUnits: slabs of units of a warp; kSlabs: of W_hh; kPlanes: of an operand. Arguments: LoopForward or LoopBackward.
-template <class Arguments, class S, int kUnits, int kSlabs, int kPlanes>
+/// Arguments: LoopForward or LoopBackward; kSlabs: of a strip of W_hh.
+template <class Arguments, class S, int kSlabs>
 class LoopBlock {
 protected:
     RONDO_DEVICE LoopBlock(const Arguments& arguments, const Geometry& layout, unsigned char* shared_memory)
@@ -32,30 +29,36 @@ protected:
           first_row(static_cast<int>(blockIdx.x) / layout.ranks * layout.rows),
           rows(arguments.batch - first_row < layout.rows ? static_cast<int>(arguments.batch - first_row) : layout.rows),
           first_unit(static_cast<int>(blockIdx.x) % layout.ranks * layout.units),
-          split(static_cast<int>(device::warp_index()) / layout.unit_warps),
-          unit_warp(static_cast<int>(device::warp_index()) % layout.unit_warps),
+          warp(static_cast<int>(device::warp_index())),
           lane(static_cast<int>(device::lane_index())),
-          operand(layout, arguments.exchange, shared_memory, rows, kPlanes) {}
+          split(warp / layout.strip_warps),
+          strip_warp(warp % layout.strip_warps),
+          inbox(layout, arguments.exchange, shared_memory) {}
 
     RONDO_DEVICE int passes() const { return (rows + kSlab - 1) / kSlab; }
-    /// The warp's q-th slab of units in its block.
-    RONDO_DEVICE int slab(int q) const { return (unit_warp * kUnits + q) * kSlab; }
-    RONDO_DEVICE bool makes(int pass, int q) const { return (pass * kUnits + q) % geometry.splits == split; }
+    /// How many the warp's split has.
+    RONDO_DEVICE int tiles() const {
+        const int left = geometry.all_tiles - split * geometry.tiles;
+        return left < geometry.tiles ? left : geometry.tiles;
+    }
+    /// The first column of tile i of its split that this lane has.
+    RONDO_DEVICE int column(int i) const {
+        return (split * geometry.tiles + i) * kTileElements<S> + lane % 4 * kLaneElements<S>;
+    }
 
-    /// The element that this thread makes in row c of its two.
     struct Element {
         int row, own;         ///< within the group; unit within the block
         int batch_row, unit;  ///< within all
         bool exists;
         int index;  ///< of [B,H]
     };
-    RONDO_DEVICE Element element(int pass, int q, int c) const {
+    RONDO_DEVICE Element element(int row, int own) const {
         Element e;
-        e.row = pass * kSlab + 2 * (lane % 4) + c;
-        e.own = slab(q) + lane / 4;
-        e.batch_row = first_row + e.row;
-        e.unit = first_unit + e.own;
-        e.exists = e.row < rows && e.unit < H;
+        e.row = row;
+        e.own = own;
+        e.batch_row = first_row + row;
+        e.unit = first_unit + own;
+        e.exists = row < rows && e.unit < H;
         e.index = e.batch_row * H + e.unit;
         return e;
     }
@@ -74,58 +77,14 @@ protected:
         }
         __syncthreads();
     }
-
-    /// weight(slab of W_hh, row in it, column): of columns as an operand has them.
-    template <class Weight>
-    RONDO_DEVICE void load_weights(const Weight& weight) {
-        const int left = geometry.all_tiles - split * geometry.tiles, first_column = split * geometry.tiles * kTile;
-        weights.load(left < geometry.tiles ? left : geometry.tiles,
+    /// get: see Weights::load.
+    template <class Get>
+    RONDO_DEVICE void load_weights(int count, const Get& get) {
+        weights.load(count,
                      reinterpret_cast<Words*>(shared + geometry.rest) +
-                         static_cast<int>(device::warp_index()) * geometry.rest_tiles * kSlabs * 32,
-                     [&](int of_slab, int k) { return weight(of_slab, lane / 4, first_column + k); });
+                         static_cast<int>(warp) * geometry.rest_tiles * kSlabs * 32,
+                     get);
     }
-    /// sums = W_hh·operandᵀ of a pass, whole where `wanted` says that this warp makes something of a slab of W_hh.
-    template <class Wanted>
-    RONDO_DEVICE void multiply(float (&sums)[kSlabs][2], int step, int pass, int parity, const Wanted& wanted) const {
-        weights.multiply(
-            sums, operand.rows(step) + (pass * kSlab + lane / 4) * geometry.pitch + split * geometry.tiles * kTile,
-            geometry.threefold);
-        if (geometry.splits == 1) return;
-        const int place = geometry.splits * geometry.unit_warps * kSlabs * 64;
-        add_splits(sums, reinterpret_cast<float*>(shared + geometry.partial) + parity * place, geometry, split,
-                   unit_warp, wanted);
-    }
-
-    /// Where a warp gathers what it sends of a slab of units: [kPlanes][8 rows][8 units].
-    RONDO_DEVICE S& sent(int plane, int row, int unit) const { return stage()[(plane * kSlab + row) * kSlab + unit]; }
-    /// Sends it as a part of operand i. The whole warp calls it.
-    RONDO_DEVICE void send(int i, int pass, int q) {
-        constexpr int kPieces = kSlab / kLaneElements<S>;
-        __syncwarp();
-        for (int n = lane; n < operand.copies() * kPlanes * kSlab * kPieces; n += 32) {
-            const int part = n % kPieces * kLaneElements<S>, row = n / kPieces % kSlab;
-            const int plane = n / (kPieces * kSlab) % kPlanes, copy = n / (kPieces * kSlab * kPlanes);
-            if (pass * kSlab + row < rows)
-                operand.put(i, copy, pass * kSlab + row, plane * geometry.span() + first_unit + slab(q) + part,
-                            device::load_vector<4>(reinterpret_cast<const std::uint32_t*>(&sent(plane, row, part))));
-        }
-        __syncwarp();
-    }
-    /// Operand 0: value(plane, row, unit in the block) of rows that there are.
-    template <class Value>
-    RONDO_DEVICE void send_first(const Value& value) {
-        for (int pass = split; pass < passes(); pass += geometry.splits)
-            for (int q = 0; q < kUnits; ++q) {
-                for (int i = lane; i < kPlanes * kSlab * kSlab; i += 32) {
-                    const int row = pass * kSlab + i / kSlab % kSlab;
-                    stage()[i] = row < rows ? value(i / (kSlab * kSlab), row, slab(q) + i % kSlab) : S(0.0f);
-                }
-                send(0, pass, q);
-            }
-        operand.announce();
-    }
-
-    static constexpr int kTile = 4 * kLaneElements<S>;  // elements
 
     const Arguments& a;
     const Geometry& geometry;
@@ -133,14 +92,9 @@ protected:
     const int H, steps;
     const int first_row, rows;  // of the group, as many as there are
     const int first_unit;
-    const int split, unit_warp, lane;
-    Operand<S> operand;
+    const int warp, lane, split, strip_warp;
+    Inbox inbox;
     Weights<S, kSlabs> weights;
-
-private:
-    RONDO_DEVICE S* stage() const {
-        return reinterpret_cast<S*>(shared + geometry.stage) + device::warp_index() * (kPlanes * kSlab * kSlab);
-    }
 };
 
 }  // namespace rondo::kernels

@@ -4,8 +4,8 @@
 //   state); y = scale·h'; h' goes to the blocks of the group
 //   gates_x [B,G,H]   state, next [B,H]   saved [B,R,H]   y [B,..]; idle rows as in pointwise/forward.cuh
 //   gates never leave their thread, nor states their block, but for h
-//   traffic: G·C + (R + 2 + y)·S + (states - 1)·C bytes an element, and h within the group; deterministic: sums are in one
-//   order, which has nothing to do with other rows
+//   traffic: G·C + (R + 2 + y)·S + (states - 1)·C bytes an element, and h within the group; deterministic: sums are in
+//   one order, which has nothing to do with other rows
 #include "device/async_copy.cuh"
 #include "device/launch.hpp"
 #include "persistent/block.cuh"
@@ -13,12 +13,14 @@
 
 namespace rondo::kernels {
 
+/// Of a pass and a slab of units, lane 4g + t makes unit g of rows 2t and 2t+1, in the warp that `makes` says: where
+/// warps share out K, they take turns.
 template <class Cell, class S>
-class ForwardBlock : LoopBlock<LoopForward, S, loop_unit_slabs(Cell::kGates, false),
-                               loop_unit_slabs(Cell::kGates, false) * Cell::kGates, 1> {
-    static constexpr int kGates = Cell::kGates, kUnits = loop_unit_slabs(kGates, false), kSlabs = kUnits * kGates;
-    using Base = LoopBlock<LoopForward, S, kUnits, kSlabs, 1>;
-    using Base::a, Base::geometry, Base::shared, Base::H, Base::steps, Base::first_unit, Base::lane, Base::operand;
+class ForwardBlock : LoopBlock<LoopForward, S, loop_unit_slabs(Cell::kGates) * Cell::kGates> {
+    static constexpr int kGates = Cell::kGates, kUnits = loop_unit_slabs(kGates), kSlabs = kUnits * kGates;
+    using Base = LoopBlock<LoopForward, S, kSlabs>;
+    using Base::a, Base::geometry, Base::shared, Base::H, Base::steps, Base::first_row, Base::rows, Base::first_unit;
+    using Base::warp, Base::lane, Base::split, Base::strip_warp, Base::inbox, Base::weights;
     using typename Base::Element;
 
 public:
@@ -26,11 +28,8 @@ public:
         : Base(arguments, layout, shared_memory) {}
 
     RONDO_DEVICE void run() {
-        this->load_weights([&](int slab, int row, int column) {
-            const int unit = first_unit + this->slab(slab / kGates) + row;
-            if (unit >= H || column >= H) return S(0.0f);
-            return static_cast<const S*>(a.w)[(slab % kGates * H + unit) * H + column];
-        });
+        inbox.open(rows * geometry.span() * static_cast<int>(sizeof(S)));
+        load();
         for (int i = static_cast<int>(threadIdx.x); i < kGates * geometry.units; i += static_cast<int>(blockDim.x)) {
             const int unit = first_unit + i % geometry.units;
             const bool exists = a.bias_h != nullptr && unit < H;
@@ -40,7 +39,7 @@ public:
             return s == 0 ? to_compute(static_cast<const S*>(a.state[0])[index])
                           : static_cast<const float*>(a.state[s])[index];
         });
-        this->send_first([&](int, int row, int own) { return to_storage<S>(this->carried(0, row, own)); });
+        send_first();
 
         fetch(0, 0, 0);
         device::copy_async_commit();
@@ -51,24 +50,108 @@ public:
                 const bool ends = pass + 1 == passes;
                 if (!ends || step + 1 < steps) fetch(ends ? step + 1 : step, ends ? 0 : pass + 1, parity ^ 1);
                 device::copy_async_commit();
-                if (pass == 0) operand.await(step);
+                if (pass == 0) inbox.await(step);
                 float sums[kSlabs][2];
-                this->multiply(sums, step, pass, parity, [&](int slab) { return this->makes(pass, slab / kGates); });
+                multiply(sums, step, pass, parity);
                 device::copy_async_wait<1>();
 #pragma unroll
                 for (int q = 0; q < kUnits; ++q) {
-                    if (!this->makes(pass, q)) continue;
+                    if (!makes(pass, q)) continue;
 #pragma unroll
                     for (int c = 0; c < 2; ++c) make(step, pass, q, c, parity, sums);
-                    if (step + 1 < steps) this->send(step + 1, pass, q);
+                    if (step + 1 < steps) send(step + 1, pass, q);
                 }
             }
-            if (step + 1 < steps) operand.announce();
+            if (step + 1 < steps) inbox.announce();
         }
-        operand.end();
+        inbox.end();
     }
 
 private:
+    /// The first unit of the warp's q-th slab of units in its block.
+    RONDO_DEVICE int slab(int q) const { return (strip_warp * kUnits + q) * kSlab; }
+    RONDO_DEVICE bool makes(int pass, int q) const { return (pass * kUnits + q) % geometry.splits == split; }
+    /// The one that this thread makes in row c of its two.
+    RONDO_DEVICE Element element(int pass, int q, int c) const {
+        return Base::element(pass * kSlab + 2 * (lane % 4) + c, slab(q) + lane / 4);
+    }
+
+    /// A strip: of each slab of units all gates.
+    RONDO_DEVICE void load() {
+        constexpr int kElements = kLaneElements<S>;
+        const S* const w = static_cast<const S*>(a.w);
+        const bool aligned = H % kElements == 0 && device::is_aligned<kElements>(w);
+        this->load_weights(this->tiles(), [&](Words(&words)[kSlabs], int tile) {
+            const int column = this->column(tile);
+#pragma unroll
+            for (int i = 0; i < kSlabs; ++i) {
+                const int unit = first_unit + slab(i / kGates) + lane / 4;
+                const S* const from = w + (i % kGates * H + unit) * H + column;
+                device::Vector<S, kElements> elements;
+                if (aligned && unit < H && column < H) {
+                    elements = device::load_vector<kElements>(from);
+                } else {
+#pragma unroll
+                    for (int e = 0; e < kElements; ++e) elements[e] = unit < H && column + e < H ? from[e] : S(0.0f);
+                }
+                words[i] = device::bit_cast<Words>(elements);
+            }
+        });
+    }
+    /// sums = W_hh·hᵀ of a pass, whole where this warp makes something of them.
+    RONDO_DEVICE void multiply(float (&sums)[kSlabs][2], int step, int pass, int parity) const {
+        const S* h = reinterpret_cast<const S*>(inbox.box(step)) + (pass * kSlab + lane / 4) * geometry.pitch +
+                     split * geometry.tiles * kTileElements<S>;
+        float d[kSlabs / 2][4] = {};
+        weights.for_each([&](const Words(&w)[kSlabs]) {
+            const Words words = lane_words(h);
+            h += kTileElements<S>;
+#pragma unroll
+            for (int j = 0; j < 2; ++j)
+#pragma unroll
+                for (int m = 0; m < kSlabs / 2; ++m)
+                    multiply_part<S>(d[m], w[2 * m], w[2 * m + 1], words, j, geometry.threefold);
+        });
+#pragma unroll
+        for (int i = 0; i < kSlabs; ++i)
+#pragma unroll
+            for (int c = 0; c < 2; ++c) sums[i][c] = d[i / 2][i % 2 * 2 + c];
+        if (geometry.splits == 1) return;
+        const int place = geometry.splits * geometry.strip_warps * kSlabs * 64;
+        add_splits(sums, reinterpret_cast<float*>(shared + geometry.partial) + parity * place, geometry, split,
+                   strip_warp, [&](int i) { return makes(pass, i / kGates); });
+    }
+
+    /// Where a warp gathers what it sends of a slab of units: [8 rows][8 units].
+    RONDO_DEVICE S* stage() const { return reinterpret_cast<S*>(shared + geometry.stage) + warp * (kSlab * kSlab); }
+    /// Sends it as a part of operand i. The whole warp calls it.
+    RONDO_DEVICE void send(int i, int pass, int q) const {
+        constexpr int kElements = kLaneElements<S>, kPieces = kSlab / kElements;
+        const int copies = geometry.exchange == Exchange::cluster ? geometry.ranks : 1;
+        __syncwarp();
+        for (int n = lane; n < copies * kSlab * kPieces; n += 32) {
+            const int from = n % (kSlab * kPieces), part = from % kPieces * kElements,
+                      row = pass * kSlab + from / kPieces;
+            if (row < rows)
+                inbox.put(i, n / (kSlab * kPieces),
+                          (row * geometry.pitch + first_unit + slab(q) + part) * static_cast<int>(sizeof(S)),
+                          device::load_vector<4>(reinterpret_cast<const std::uint32_t*>(stage() + from * kElements)));
+        }
+        __syncwarp();
+    }
+    /// Operand 0: h before the first step.
+    RONDO_DEVICE void send_first() const {
+        for (int pass = split; pass < this->passes(); pass += geometry.splits)
+            for (int q = 0; q < kUnits; ++q) {
+                for (int i = lane; i < kSlab * kSlab; i += 32) {
+                    const int row = pass * kSlab + i / kSlab;
+                    stage()[i] = row < rows ? to_storage<S>(this->carried(0, row, slab(q) + i % kSlab)) : S(0.0f);
+                }
+                send(0, pass, q);
+            }
+        inbox.announce();
+    }
+
     RONDO_DEVICE float& bias(int i) const { return reinterpret_cast<float*>(shared + geometry.biases)[i]; }
     /// gates_x on their way while products are made: of two passes, every thread its own.
     RONDO_DEVICE float& input(int place, int q, int c, int gate) const {
@@ -82,8 +165,8 @@ private:
         for (int q = 0; q < kUnits; ++q)
 #pragma unroll
             for (int c = 0; c < 2; ++c) {
-                const Element e = this->element(pass, q, c);
-                if (!this->makes(pass, q) || !e.exists) continue;
+                const Element e = element(pass, q, c);
+                if (!makes(pass, q) || !e.exists) continue;
                 const float* const gates_x =
                     of_step<float>(a.gates_x, step, a.gates_x_step) + e.batch_row * kGates * H + e.unit;
 #pragma unroll
@@ -93,8 +176,8 @@ private:
     }
 
     RONDO_DEVICE void make(int step, int pass, int q, int c, int place, const float (&sums)[kSlabs][2]) {
-        const Element at = this->element(pass, q, c);
-        S& sent = this->sent(0, 2 * (lane % 4) + c, lane / 4);
+        const Element at = element(pass, q, c);
+        S& sent = stage()[(2 * (lane % 4) + c) * kSlab + lane / 4];
         sent = S(0.0f);
         if (!at.exists) return;
         const bool active = takes(a.lengths, at.batch_row, a.t + step * a.t_step);

@@ -6,15 +6,24 @@
 ///     backward   dh[B,H] += dgates_h(later)[B,G·H] · W_hh   then the cell's backward  operand: dgates_h
 ///
 /// A group of blocks holds all of W_hh and owns some rows of the batch; block r of its `ranks` makes what belongs to
-/// units [r·units, (r+1)·units), and all of them need that as the next operand. Groups have nothing to do with each
-/// other. Exchanges differ in how an operand gets around within a group:
+/// units [r·units, (r+1)·units). Groups have nothing to do with each other. Exchanges differ in how a step's results
+/// get to the others of a group:
 ///
 ///     solo      one block; its own shared memory
 ///     cluster   the blocks of a cluster; pushed into each other's shared memory, whose mbarriers count the bytes
 ///     grid      blocks that are resident together; through L2, with one counter a group
 ///
-/// Within a block, warps share out the units; where there are more warps than that takes, they share out K as well and
-/// their sums are added in order.
+/// and in what travels:
+///
+///     gathered    operands: a block gets all of one and multiplies it by what of W_hh makes its own units; forward,
+///                 and backward in a grid
+///     scattered   sums: a block multiplies its own part of the operand by what of W_hh belongs to that, and sends
+///                 every block the sums of that one's units, which adds up those of all, in order; backward, solo and
+///                 in a cluster: H·C bytes a row, where dgates_h has G·H·S. In a grid each block would write as many
+///                 as it reads, where of an operand it writes its own part alone
+///
+/// Within a block, warps share out the product's rows; where there are more warps than that takes, they share out K as
+/// well and their sums are added in order: forward at once, backward as slots of their own.
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
@@ -32,13 +41,13 @@ enum class Exchange { solo, cluster, grid };
 inline constexpr int kLoopWarps = 8;      ///< of a block, at most: a thread may then have 255 registers
 inline constexpr int kSlab = 8;           ///< rows of W_hh that a tensor core takes together, and rows of the batch
 inline constexpr int kOperandBytes = 64;  ///< of an operand's row in a tile: what a warp multiplies in one go
-inline constexpr int kLargestCluster = 16;
+inline constexpr int kStrip = 16;         ///< units of a strip of W_hh backward: two slabs, side by side
 
-/// Slabs of units that a warp makes: an even number of a product's slabs, and eight warps hold as much of W_hh as a
-/// multiprocessor's registers take.
-constexpr int loop_unit_slabs(int gates, bool backward) { return !backward && gates == 1 ? 4 : 2; }
+/// Slabs of units that a warp makes forward: an even number of a product's slabs, and eight warps hold as much of W_hh
+/// as a multiprocessor's registers take.
+constexpr int loop_unit_slabs(int gates) { return gates == 1 ? 4 : 2; }
 
-/// Slabs times tiles that a warp holds in registers: 128 of them a thread, and of f32, whose parts of tf32 take some, 96.
+/// Slabs times tiles that a warp holds: in 128 registers of a thread; of f32, whose parts of tf32 take some, in 96.
 constexpr int held_slab_tiles(std::size_t element_bytes) { return element_bytes == 4 ? 24 : 32; }
 
 /// What a launch's layout follows from.
@@ -48,76 +57,106 @@ struct LoopShape {
     std::int64_t batch = 0, hidden = 0;
     bool backward = false;
 
-    /// Planes [.., H] of an operand.
-    constexpr int planes() const { return backward ? gates : 1; }
-    constexpr int unit_slabs() const { return loop_unit_slabs(gates, backward); }
-    constexpr int warp_units() const { return unit_slabs() * kSlab; }
-    constexpr int slabs() const { return backward ? unit_slabs() : gates * unit_slabs(); }
+    /// Of a block a multiple of so many.
+    constexpr int warp_units() const { return backward ? kStrip : loop_unit_slabs(gates) * kSlab; }
+    /// Slabs of a strip of W_hh: what a warp multiplies with an operand's tile in one go.
+    constexpr int slabs() const { return backward ? 2 : gates * loop_unit_slabs(gates); }
+    /// Tiles of a strip that registers hold.
     constexpr int held() const { return held_slab_tiles(static_cast<std::size_t>(element_bytes)) / slabs(); }
 };
 
 /// How a launch is laid out. Places are bytes into a block's shared memory.
 struct Geometry {
     Exchange exchange = Exchange::solo;
-    int ranks = 1;       ///< blocks of a group
-    int groups = 1;      ///< of a direction
-    int rows = kSlab;    ///< of the batch, of a group; a multiple of kSlab
-    int units = 0;       ///< of a block; a multiple of LoopShape::warp_units
-    int unit_warps = 1;  ///< that share out the units
-    int splits = 1;      ///< that share out K
-    int tiles = 1;       ///< of a split; the last one may have fewer
+    int ranks = 1;        ///< blocks of a group
+    int groups = 1;       ///< of a direction
+    int rows = kSlab;     ///< of the batch, of a group; a multiple of kSlab
+    int units = 0;        ///< of a block; a multiple of LoopShape::warp_units
+    int strip_warps = 1;  ///< that share out the strips of W_hh
+    int strips = 1;       ///< of each; the last one may have fewer
+    int splits = 1;       ///< warps that share out K
+    int tiles = 1;        ///< of a split; the last one may have fewer
     int all_tiles = 1;
-    int rest_tiles = 0;      ///< of a split: what registers do not hold
+    int rest_tiles = 0;      ///< of a warp's strips: what registers do not hold
     int pitch = 0;           ///< elements from row to row of an operand
+    int slots = 0;           ///< backward: sums that an element of dh is made of
     bool threefold = false;  ///< products of f32 are three of tf32, which keeps 22 of 24 bits
-    std::size_t biases = 0, carried = 0, inputs = 0, partial = 0, stage = 0, rest = 0, operand = 0, shared_bytes = 0;
+    std::size_t biases = 0, carried = 0, inputs = 0, partial = 0, stage = 0, rest = 0, operand = 0, sums = 0, inbox = 0,
+                shared_bytes = 0;
+    bool gathers = true;            ///< otherwise scatters
+    std::size_t box_bytes = 0;      ///< of a step: what a block of a cluster, a group of a grid is sent
     std::size_t scratch_bytes = 0;  ///< of a direction in global memory: LoopExchange::scratch
 
-    RONDO_HD constexpr int span() const { return ranks * units; }  ///< of a plane of an operand
-    RONDO_HD constexpr int threads() const { return unit_warps * splits * 32; }
+    RONDO_HD constexpr int span() const { return ranks * units; }  ///< units of all ranks
+    RONDO_HD constexpr int threads() const { return strip_warps * splits * 32; }
 };
 
 /// The layout with that many blocks and rows to a group; the last blocks may have no units. Units of 0: a block cannot
 /// take its share.
 constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks, int rows) {
-    const auto up = [](std::int64_t n, std::int64_t multiple) { return (n + multiple - 1) / multiple * multiple; };
+    const auto over = [](std::int64_t n, std::int64_t by) { return (n + by - 1) / by; };
+    const auto up = [&](std::int64_t n, std::int64_t multiple) { return over(n, multiple) * multiple; };
     Geometry g;
     g.exchange = exchange;
     g.ranks = ranks;
     g.rows = static_cast<int>(up(rows, kSlab));
-    g.groups = static_cast<int>((shape.batch + g.rows - 1) / g.rows);
-    const std::int64_t units = up((shape.hidden + ranks - 1) / ranks, shape.warp_units());
-    if (units > kLoopWarps * shape.warp_units()) return g;
+    g.groups = static_cast<int>(over(shape.batch, g.rows));
+    g.gathers = !shape.backward || exchange == Exchange::grid;
+    const std::int64_t units = up(over(shape.hidden, ranks), shape.warp_units());
+    if (!shape.backward && units > kLoopWarps * shape.warp_units()) return g;
     g.units = static_cast<int>(units);
-    g.unit_warps = g.units / shape.warp_units();
     const std::int64_t element = shape.element_bytes, tile = kOperandBytes / element;
-    g.all_tiles = static_cast<int>((std::int64_t{shape.planes()} * g.span() + tile - 1) / tile);
-    g.splits = kLoopWarps / g.unit_warps < g.all_tiles ? kLoopWarps / g.unit_warps : g.all_tiles;
-    g.tiles = (g.all_tiles + g.splits - 1) / g.splits;
-    g.splits = (g.all_tiles + g.tiles - 1) / g.tiles;
+    const std::int64_t strips = (g.gathers ? units : g.span()) / shape.warp_units();
+    const std::int64_t columns = (g.gathers ? g.span() : units) * (shape.backward ? shape.gates : 1);
+    g.all_tiles = static_cast<int>(over(columns, tile));
+    // As little work for a warp as can be; forward that is one strip, and in a cluster each split would send sums of
+    // its own.
+    const std::int64_t most = !shape.backward ? kLoopWarps / strips : exchange == Exchange::cluster ? 1 : kLoopWarps;
+    for (std::int64_t splits = 1, least = 0; splits <= most; ++splits) {
+        const std::int64_t warps = kLoopWarps / splits < strips ? kLoopWarps / splits : strips;
+        const std::int64_t of_warp = over(strips, warps), tiles = over(g.all_tiles, splits);
+        if (splits > 1 && of_warp * tiles >= least) continue;
+        least = of_warp * tiles;
+        g.strips = static_cast<int>(of_warp);
+        g.strip_warps = static_cast<int>(over(strips, of_warp));
+        g.tiles = static_cast<int>(tiles);
+        g.splits = static_cast<int>(over(g.all_tiles, tiles));
+    }
     // An odd number of tiles' bytes: neighbouring rows then lie in different banks.
     g.pitch = static_cast<int>((g.all_tiles % 2 == 0 ? g.all_tiles + 1 : g.all_tiles) * tile);
 
-    const std::int64_t warps = g.unit_warps * g.splits;
+    const std::int64_t warps = g.strip_warps * g.splits, operand = std::int64_t{g.rows} * g.pitch * element;
     const auto book = [&](std::int64_t bytes) {
         const std::size_t place = g.shared_bytes;
         g.shared_bytes += static_cast<std::size_t>(up(bytes, 128));
         return place;
     };
-    constexpr std::int64_t kSumBytes = 32 * 2 * sizeof(float), kSlabBytes = 32 * 16;
-    g.biases = book(shape.backward ? 0 : shape.gates * units * std::int64_t{sizeof(float)});
-    g.carried = book(shape.states * g.rows * units * std::int64_t{sizeof(float)});
-    g.inputs =
-        book(shape.backward ? 0 : 2 * std::int64_t{g.threads()} * shape.slabs() * 2 * std::int64_t{sizeof(float)});
-    g.partial = book(g.splits > 1 ? 2 * warps * shape.slabs() * kSumBytes : 0);
-    g.stage = book(warps * shape.planes() * kSlab * kSlab * element);
-    g.rest_tiles = g.tiles > shape.held() ? g.tiles - shape.held() : 0;
+    constexpr std::int64_t kFloat = sizeof(float), kSumBytes = 32 * 2 * kFloat, kSlabBytes = 32 * 16;
+    g.carried = book(shape.states * g.rows * units * kFloat);
+    g.rest_tiles = g.strips * g.tiles > shape.held() ? g.strips * g.tiles - shape.held() : 0;
     g.rest = book(warps * g.rest_tiles * shape.slabs() * kSlabBytes);
-    const std::int64_t operand = 2 * std::int64_t{g.rows} * g.pitch * element;
+    std::int64_t box = operand;
+    if (shape.backward) {
+        g.slots = g.splits * (g.gathers ? 1 : ranks);
+        const std::int64_t sums = g.slots * g.rows * units * kFloat;
+        if (g.gathers) {
+            g.sums = book(sums);
+        } else {
+            g.operand = book(2 * operand);
+            box = sums;
+        }
+    } else {
+        g.biases = book(shape.gates * units * kFloat);
+        g.inputs = book(2 * g.threads() * shape.slabs() * 2 * kFloat);
+        g.partial = book(g.splits > 1 ? 2 * warps * shape.slabs() * kSumBytes : 0);
+        g.stage = book(warps * kSlab * kSlab * element);
+    }
+    box = up(box, 128);
+    g.box_bytes = static_cast<std::size_t>(box);
     if (exchange == Exchange::grid)
-        g.scratch_bytes = static_cast<std::size_t>(g.groups * up(operand, 128) + g.groups * 128);
+        g.scratch_bytes = static_cast<std::size_t>(g.groups * (128 + 2 * box));
     else
-        g.operand = book(operand);
+        g.inbox = book(2 * box);
     return g;
 }
 

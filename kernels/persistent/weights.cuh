@@ -1,9 +1,9 @@
 #pragma once
 /// A warp's share of W_hh, which stays where it is for a whole time loop, and its products.
 ///
-/// A slab is 8 rows of W_hh. A tile is 64 bytes of each of them: lane 4g + t has bytes [16t, 16t+16) of row g, and of the
-/// operand's row g (a row of the batch) the same. Which of those elements meet in which of the tile's two products does
-/// not matter, as long as both sides agree.
+/// A slab is 8 rows of W_hh, backward of W_hhᵀ; a strip is those that a warp multiplies together. A tile is 64 bytes of
+/// each row: lane 4g + t has bytes [16t, 16t+16) of row g, and of the operand's row g (a row of the batch) the same.
+/// Which of those elements meet in which of the tile's two products does not matter, as long as both sides agree.
 #include "device/mma.cuh"
 #include "device/vector.cuh"
 #include "persistent/persistent.hpp"
@@ -14,9 +14,18 @@ namespace rondo::kernels {
 /// 16 bytes of a row.
 using Words = device::Vector<std::uint32_t, 4>;
 
-/// Elements in them.
+/// Elements in them, and in a row of a tile.
 template <class S>
 inline constexpr int kLaneElements = static_cast<int>(16 / sizeof(S));
+template <class S>
+inline constexpr int kTileElements = 4 * kLaneElements<S>;
+
+/// This lane's 16 bytes of a tile; row: its own of the operand, at the tile's first element.
+template <class S>
+RONDO_DEVICE Words lane_words(const S* row) {
+    return device::load_vector<4>(
+        reinterpret_cast<const std::uint32_t*>(row + device::lane_index() % 4 * kLaneElements<S>));
+}
 
 /// d[16,8] += a·b of the j-th part of a tile; a: of two slabs.
 template <class S>
@@ -53,79 +62,55 @@ public:
     static_assert(kSlabs % 2 == 0, "a tensor core takes two");
     static constexpr int kHeld = held_slab_tiles(sizeof(S)) / kSlabs;  // tiles in registers
 
-    /// `tiles` of them; rest: shared memory [tiles - kHeld][kSlabs][32] for those that registers do not hold.
-    /// element(slab, k): of this lane's row of a slab; k from the warp's first.
-    template <class Element>
-    RONDO_DEVICE void load(int tiles, Words* rest, const Element& element) {
-        constexpr int kTile = 4 * kLaneElements<S>;
-        tiles_ = tiles;
+    /// `count` tiles; rest: shared memory [count - kHeld][kSlabs][32] for those that registers do not hold.
+    /// get(words, i): of tile i this lane's 16 bytes of each slab.
+    template <class Get>
+    RONDO_DEVICE void load(int count, Words* rest, const Get& get) {
+        count_ = count;
         rest_ = rest + device::lane_index();
-        const int first = static_cast<int>(device::lane_index() % 4) * kLaneElements<S>;
-        const auto words = [&](int slab, int tile) {
-            device::Vector<S, kLaneElements<S>> elements;
 #pragma unroll
-            for (int e = 0; e < kLaneElements<S>; ++e) elements[e] = element(slab, tile * kTile + first + e);
-            return device::bit_cast<Words>(elements);
-        };
+        for (int i = 0; i < kHeld; ++i)
+            if (i < count) {
+                get(held_[i], i);
+                RONDO_PTX(asm volatile("" ::: "memory"));  // or too many loads are under way for the registers
+            }
+        for (int i = kHeld; i < count; ++i) {
+            Words words[kSlabs];
+            get(words, i);
 #pragma unroll
-        for (int tile = 0; tile < kHeld; ++tile)
-#pragma unroll
-            for (int slab = 0; slab < kSlabs; ++slab)
-                if (tile < tiles) {
-                    held_[tile][slab] = words(slab, tile);
-                    RONDO_PTX(asm volatile("" ::: "memory"));  // or too many loads are under way for the registers
-                }
-        for (int tile = kHeld; tile < tiles; ++tile)
-            for (int slab = 0; slab < kSlabs; ++slab) rest_[((tile - kHeld) * kSlabs + slab) * 32] = words(slab, tile);
+            for (int slab = 0; slab < kSlabs; ++slab) rest_[((i - kHeld) * kSlabs + slab) * 32] = words[slab];
+        }
     }
 
-    /// sums = W·operandᵀ: of each slab this lane's row g and the operand's rows 2t, 2t+1. operand: this lane's row, at the
-    /// warp's first tile. threefold: see Geometry.
-    RONDO_DEVICE void multiply(float (&sums)[kSlabs][2], const S* operand, bool threefold) const {
-        constexpr int kTile = 4 * kLaneElements<S>;
-        const S* const b = operand + device::lane_index() % 4 * kLaneElements<S>;
-        float d[kSlabs / 2][4] = {};
+    /// use(words) of all tiles in turn.
+    template <class Use>
+    RONDO_DEVICE void for_each(const Use& use) const {
 #pragma unroll
-        for (int tile = 0; tile < kHeld; ++tile)
-            if (tile < tiles_) multiply_tile(d, held_[tile], words_of(b + tile * kTile), threefold);
-#pragma unroll 1  // unrolled, it would take registers from the weights
-        for (int tile = kHeld; tile < tiles_; ++tile) {
-            Words w[kSlabs];
+        for (int i = 0; i < kHeld; ++i)
+            if (i < count_) use(held_[i]);
+#pragma unroll 1  // unrolled, it would take registers from the others
+        for (int i = kHeld; i < count_; ++i) {
+            Words words[kSlabs];
 #pragma unroll
-            for (int slab = 0; slab < kSlabs; ++slab) w[slab] = rest_[((tile - kHeld) * kSlabs + slab) * 32];
-            multiply_tile(d, w, words_of(b + tile * kTile), threefold);
+            for (int slab = 0; slab < kSlabs; ++slab) words[slab] = rest_[((i - kHeld) * kSlabs + slab) * 32];
+            use(words);
         }
-#pragma unroll
-        for (int slab = 0; slab < kSlabs; ++slab)
-#pragma unroll
-            for (int c = 0; c < 2; ++c) sums[slab][c] = d[slab / 2][slab % 2 * 2 + c];
     }
 
 private:
-    RONDO_DEVICE static Words words_of(const S* p) {
-        return device::load_vector<4>(reinterpret_cast<const std::uint32_t*>(p));
-    }
-    RONDO_DEVICE static void multiply_tile(float (&d)[kSlabs / 2][4], const Words (&w)[kSlabs], const Words& b,
-                                           bool threefold) {
-#pragma unroll
-        for (int j = 0; j < 2; ++j)
-#pragma unroll
-            for (int m = 0; m < kSlabs / 2; ++m) multiply_part<S>(d[m], w[2 * m], w[2 * m + 1], b, j, threefold);
-    }
-
     Words held_[kHeld][kSlabs];
     Words* rest_;
-    int tiles_;
+    int count_;
 };
 
-/// Adds the sums of the warps that share out K, in their order, where wanted(slab). `partial`: in turn one of two places
-/// [splits][unit_warps][kSlabs][32][2]. A barrier of the block.
+/// Adds the sums of the warps that share out K, in their order, where wanted(slab). `partial`: in turn one of two
+/// places [splits][strip_warps][kSlabs][32][2]. A barrier of the block.
 template <int kSlabs, class Wanted>
 RONDO_DEVICE void add_splits(float (&sums)[kSlabs][2], float* partial, const Geometry& geometry, int split,
-                             int unit_warp, const Wanted& wanted) {
+                             int strip_warp, const Wanted& wanted) {
     using Pair = device::Vector<float, 2>;
     const auto place = [&](int of_split, int slab) {
-        return partial + (((of_split * geometry.unit_warps + unit_warp) * kSlabs + slab) * 32 +
+        return partial + (((of_split * geometry.strip_warps + strip_warp) * kSlabs + slab) * 32 +
                           static_cast<int>(device::lane_index())) *
                              2;
     };

@@ -156,15 +156,19 @@ int groups_of_an_h100(const kernels::Geometry& geometry) {
     return geometry.ranks == 16 ? 7 : geometry.ranks == 8 ? 15 : 128 / geometry.ranks;
 }
 
+kernels::LoopShape shape_of(int gates, std::int64_t hidden, std::int64_t batch, bool backward) {
+    return {.gates = gates,
+            .states = gates == 4 ? 2 : 1,
+            .element_bytes = 2,
+            .batch = batch,
+            .hidden = hidden,
+            .backward = backward};
+}
+
 cuda::LoopChoice choice_on_an_h100(int gates, std::int64_t hidden, std::int64_t batch, TimeLoop wanted,
                                    bool backward = false) {
     cuda::LoopQuestion question;
-    question.shape.gates = gates;
-    question.shape.states = gates == 4 ? 2 : 1;
-    question.shape.element_bytes = 2;
-    question.shape.batch = batch;
-    question.shape.hidden = hidden;
-    question.shape.backward = backward;
+    question.shape = shape_of(gates, hidden, batch, backward);
     question.steps = 256;
     return cuda::choose_loop(question, wanted, {132, groups_of_an_h100});
 }
@@ -181,6 +185,22 @@ TEST(CudaLoopChoice, GrowsFromOneMultiprocessorToManyAndBackToSteps) {
     for (const std::int64_t hidden : {650, 768, 1024, 1500})
         EXPECT_TRUE(exchange(hidden, 20).starts_with("grid")) << exchange(hidden, 20);
     EXPECT_EQ(exchange(4096, 256), "steps");
+}
+
+TEST(CudaLoopChoice, BackwardSumsTravelInAClusterAndGatesThroughL2) {
+    using kernels::Exchange;
+    const kernels::LoopShape shape = shape_of(4, 512, 8, true);
+    const kernels::Geometry cluster = kernels::lay_out(shape, Exchange::cluster, 16, 8);
+    EXPECT_EQ(cluster.box_bytes, 8 * 512 * sizeof(float)) << "a row's dh";
+    EXPECT_EQ(cluster.slots, 16) << "a block each";
+    const kernels::Geometry grid = kernels::lay_out(shape, Exchange::grid, 32, 8);
+    EXPECT_GE(grid.box_bytes, 8u * 4 * 512 * 2) << "a row's dgates";
+    EXPECT_EQ(grid.slots, grid.splits);
+    const auto exchange = [](std::int64_t hidden) {
+        return cuda::describe(*choice_on_an_h100(4, hidden, 16, TimeLoop::automatic, true).geometry);
+    };
+    EXPECT_TRUE(exchange(512).starts_with("cluster")) << exchange(512);
+    EXPECT_TRUE(exchange(1024).starts_with("grid")) << exchange(1024);
 }
 
 TEST(CudaLoopChoice, LaysOutWhatItChooses) {
@@ -203,6 +223,10 @@ TEST(CudaLoopChoice, LaysOutWhatItChooses) {
                         EXPECT_LE(g.threads(), 32 * kernels::kLoopWarps);
                         EXPECT_GE(g.splits * g.tiles, g.all_tiles);
                         EXPECT_LT((g.splits - 1) * g.tiles, g.all_tiles);
+                        const int strips =
+                            (g.gathers ? 1 : g.ranks) * g.units / shape_of(gates, hidden, batch, backward).warp_units();
+                        EXPECT_GE(g.strip_warps * g.strips, strips);
+                        EXPECT_LT((g.strip_warps - 1) * g.strips, strips);
                         if (wanted == TimeLoop::grid) {
                             EXPECT_LE(g.groups * g.ranks, 132);
                             EXPECT_LT(std::int64_t{g.ranks - 1} * g.units, hidden);
