@@ -30,9 +30,10 @@ DirectionOrder order_of_directions(const StackSpec& spec, const Extent& extent, 
     return most_elements(spec, extent) <= kBatchedMostElements ? DirectionOrder::batched : DirectionOrder::streams;
 }
 
-/// A piece of a layer's output must be final once the layer has taken it, and whole to the layer above.
+/// A piece of a layer's output must be final once the layer has taken it, and whole to the layer above. A single layer's
+/// weight products run beside its loop; without any there is nothing to run beside it.
 bool can_be_wavefront(const StackSpec& spec, const Extent& extent) {
-    if (spec.layers.size() < 2 || extent.steps < 2) return false;
+    if (extent.steps < 2 || (spec.layers.size() < 2 && extent.mode == Mode::inference)) return false;
     const Direction direction = spec.layers[0].direction;
     if (direction == Direction::bidirectional) return false;
     return std::all_of(spec.layers.begin(), spec.layers.end(),
@@ -42,7 +43,7 @@ bool can_be_wavefront(const StackSpec& spec, const Extent& extent) {
 bool is_wavefront(const StackSpec& spec, const Extent& extent, int streams) {
     if (!can_be_wavefront(spec, extent) || extent.layers == LayerOrder::in_turn) return false;
     if (extent.layers == LayerOrder::wavefront) return true;
-    return streams > 1 && most_elements(spec, extent) <= kWavefrontMostElements &&
+    return streams > 1 && spec.layers.size() > 1 && most_elements(spec, extent) <= kWavefrontMostElements &&
            extent.steps >= kWavefrontFewestPieces * kWavefrontSteps;
 }
 

@@ -7,6 +7,8 @@
 namespace rondo {
 namespace {
 
+constexpr std::uintptr_t kSlotAlignment = 64;  ///< of buffers (plan.cpp)
+
 /// The time loop of one layer and direction over steps [begin, end): the n-th of the operation's.
 class ForwardLoop {
 public:
@@ -145,7 +147,8 @@ private:
     }
 
     /// Whether nothing that the loop writes lies where it begins from, which a caller may ask for: a step's product must
-    /// have read all of h before any of the next is there.
+    /// have read all of h before any of the next is there. And whether that is aligned as slots are, or its product might
+    /// be another algorithm's.
     bool begins_apart() const {
         const auto touch = [](const void* a, std::int64_t a_bytes, const void* b, std::int64_t b_bytes) {
             const std::less<const void*> less;
@@ -154,6 +157,7 @@ private:
         };
         const std::int64_t y_bytes = pass_.steps() * pass_.batch() * pass_.plan.spec.output() * pass_.bytes.storage;
         for (int from = 0; from < layer_.cell.states; ++from) {
+            if (reinterpret_cast<std::uintptr_t>(given(from)) % kSlotAlignment != 0) return false;
             const auto touches = [&](const void* p, std::int64_t bytes) {
                 return touch(given(from), state_bytes(from), p, bytes);
             };

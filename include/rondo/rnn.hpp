@@ -104,7 +104,8 @@ enum class LayerOrder {
     automatic,  ///< what host/scheduler/arrange.cpp holds for the fastest
     in_turn,    ///< each layer takes all steps before the next one begins
     wavefront,  ///< in pieces of time: a layer takes a piece while the one below
-                ///< takes the next. Where all layers run in one and the same
+                ///< takes the next, and backward its weights' gradients are made
+                ///< beside its loop. Where all layers run in one and the same
                 ///< direction; in turn otherwise.
 };
 

@@ -287,7 +287,7 @@ FAULTS = [
     ("lengths: told for ever", "host/cuda/findings.cpp", "if (found != 0) shared.store(0);", "", None),
     ("lengths: waiting for an event tells nothing", ORDER, "    findings_.report();\n", "", None),
     ("few_rows: every row is the first", FEW, "rows + r * a.a_stride + i", "rows + i", None),
-    ("few_rows: wide whatever the length", FEW, "const bool wide = whole(a.k) &&", "const bool wide =", None),
+    ("few_rows: aligned whatever the length", FEW, "const bool aligned = whole(a.k) &&", "const bool aligned =", None),
     ("few_rows: bias in one row alone", FEW, "if (a.bias != nullptr) sum +=", "if (a.bias != nullptr && r == 0) sum +=", None),
     ("few_rows: what was there is lost", FEW, "if (a.accumulate) sum +=", "if (a.accumulate && r == 0) sum +=", None),
     ("few_rows: one of the batch's weights for all", FEW, "blockIdx.z * a.b_batch + column", "column", None),

@@ -20,6 +20,18 @@ std::vector<Problem> problems(int count = 40) {
     return list;
 }
 
+/// Initial states aligned as slots are, so that inference reads them where they lie.
+std::vector<Guarded> align_states(RnnHarness& harness) {
+    std::vector<Guarded> aligned;
+    for (std::size_t s = 0; s < harness.states.size(); ++s) {
+        ConstView& view = harness.states[s];
+        aligned.emplace_back(kDevice, view.dtype, view.shape.size(), Alignment::cache_line);
+        aligned.back().put(harness.state_memory[s]->get());
+        view.data = aligned.back().data();
+    }
+    return aligned;
+}
+
 TEST(RnnPartsTest, InferenceGivesTheOutputsOfTraining) {
     for (Problem& p : problems()) {
         draw_nothing(p.spec);
@@ -37,6 +49,7 @@ TEST(RnnPartsTest, InferenceGivesTheOutputsOfTraining) {
         EXPECT_EQ(bare.y->bytes(), training.y->bytes()) << p.name;
         RnnHarness finals(kDevice, p, Mode::inference);  // which are then written where they are wanted at once
         finals.forward_args.state_steps = {};
+        const std::vector<Guarded> aligned = align_states(finals);
         finals.run();
         for (std::size_t s = 0; s < p.inputs.states.size(); ++s)
             EXPECT_EQ(finals.final_memory[s]->bytes(), training.final_memory[s]->bytes()) << p.name;
@@ -189,17 +202,17 @@ TEST(RnnPartsTest, StatesMayBeWrittenOverTheirInitialValues) {
     const LayerSpec wide{.hidden = 70}, narrow{.cell = "gru", .hidden = 33, .direction = Direction::reverse};
     list.push_back(random_problem("one step", {3, {wide, narrow}}, 1, 5, {}, 17));  // reads and writes them
     for (const Problem& p : list) {
-        for (const auto [mode, with_steps] :
-             {std::pair{Mode::training, true}, {Mode::inference, true}, {Mode::inference, false}}) {
+        for (const int way : {0, 1, 2}) {
+            const Mode mode = way == 0 ? Mode::training : Mode::inference;
             RnnHarness apart(kDevice, p, mode), over(kDevice, p, mode);
-            if (!with_steps) over.forward_args.state_steps = {};
+            if (way == 2) over.forward_args.state_steps = {};
             apart.run_forward();
-            for (std::size_t s = 0; s < over.final_states.size(); ++s)
-                over.final_states[s].data = over.state_memory[s]->data();
+            const std::vector<Guarded> memory = align_states(over);
+            for (std::size_t s = 0; s < over.final_states.size(); ++s) over.final_states[s].data = memory[s].data();
             over.run_forward();
             EXPECT_EQ(over.y->bytes(), apart.y->bytes()) << p.name;
             for (std::size_t s = 0; s < over.final_states.size(); ++s)
-                EXPECT_EQ(over.state_memory[s]->bytes(), apart.final_memory[s]->bytes()) << p.name;
+                EXPECT_EQ(memory[s].bytes(), apart.final_memory[s]->bytes()) << p.name;
         }
         RnnHarness apart(kDevice, p), over(kDevice, p);
         apart.run();
@@ -223,13 +236,15 @@ TEST(RnnPartsTest, StatesMayLieWhereAStepIsWrittenTo) {
         apart.run_forward();
         for (const bool in_y : {false, true}) {
             RnnHarness over(kDevice, p, Mode::inference);
-            const Guarded& memory = in_y ? *over.y : *over.step_memory[0];
-            over.state_memory[0]->get();
-            over.device.backend().copy(memory.data(), over.state_memory[0]->data(), memory.bytes().size(), Stream{});
-            over.states[0].data = memory.data();
-            if (in_y) over.forward_args.state_steps = {};
+            const std::vector<Guarded> memory = align_states(over);
+            if (in_y) {
+                over.forward_args.y.data = memory[0].data();
+                over.forward_args.state_steps = {};
+            } else {
+                over.state_steps[0].data = memory[0].data();
+            }
             over.run_forward();
-            EXPECT_EQ(over.y->bytes(), apart.y->bytes()) << p.name << in_y;
+            EXPECT_EQ(memory[0].bytes(), apart.y->bytes()) << p.name << in_y;
             EXPECT_EQ(over.final_memory[0]->bytes(), apart.final_memory[0]->bytes()) << p.name << in_y;
         }
     }

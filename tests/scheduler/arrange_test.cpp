@@ -130,13 +130,15 @@ TEST(Arrange, WavefrontsAreForSmallStepsAndManyOfThem) {
     EXPECT_FALSE(chosen(stack_of(2, 4096 / 3 + 1), 256, 8)) << "steps of many elements";
     EXPECT_FALSE(chosen(stack_of(2), 255, 8)) << "few pieces";
     EXPECT_FALSE(chosen(stack_of(2), 256, 1)) << "one stream";
+    EXPECT_FALSE(chosen(stack_of(1), 256, 8)) << "one layer";
     EXPECT_FALSE(arrange(stack_of(2), waved(256, LayerOrder::in_turn), 8).wavefront);
     EXPECT_TRUE(arrange(stack_of(2), waved(2), 1).wavefront) << "asked for";
 }
 
 TEST(Arrange, WavefrontsNeedOneDirection) {
     const auto possible = [](const StackSpec& spec) { return arrange(spec, waved(100), 8).wavefront; };
-    EXPECT_FALSE(possible(stack_of(1)));
+    EXPECT_TRUE(possible(stack_of(1))) << "products beside the loop";
+    EXPECT_FALSE(arrange(stack_of(1), waved(100, LayerOrder::wavefront, Mode::inference), 8).wavefront);
     EXPECT_FALSE(arrange(stack_of(2), waved(1), 8).wavefront) << "one step";
     StackSpec reverse = stack_of(3), mixed = stack_of(3), both = stack_of(2), dropped = stack_of(2);
     for (LayerSpec& layer : reverse.layers) layer.direction = Direction::reverse;
@@ -278,7 +280,7 @@ std::vector<std::pair<Plan, int>> plans_on_streams() {
     std::vector<std::pair<Plan, int>> list;
     StackSpec both{4, {bidirectional(), {.cell = "gru", .hidden = 5}, bidirectional()}};
     list.emplace_back(plan_of(both, ordered(6, DirectionOrder::streams)), kMostStreams);
-    for (const std::size_t layers : {2, 3, 4, 5, 8, 9})
+    for (const std::size_t layers : {1, 2, 3, 4, 5, 8, 9})
         for (const int streams : {2, 3, 8})
             for (const bool dropped : {false, true}) {
                 StackSpec stack = stack_of(layers);

@@ -242,7 +242,7 @@ std::vector<Case> wavefront_cases(int count) {
         cases.push_back(std::move(c));
     };
     for (Case c : stack_cases(count)) {
-        if (c.spec.layers.size() < 2 || c.steps < 2) continue;
+        if (c.steps < 2 || (c.spec.layers.size() < 2 && cases.size() % 4 > 0)) continue;
         for (std::size_t more = cases.size() % 3; more > 0; --more) c.spec.layers.push_back(c.spec.layers[more - 1]);
         add(std::move(c));
     }
