@@ -251,14 +251,6 @@ TEST_F(CudaLoopExchangesGpu, DoAsSteppingDoes) {
     }
 }
 
-/// Backward, warps that multiply several strips of W_hh, of which some are one block's and some the next one's.
-TEST_F(CudaLoopExchangesGpu, ScatterSeveralStripsOfAWarp) {
-    const Problem p =
-        random_problem("strips", {3, {{.cell = "lstm", .hidden = 136}}, Precision::f32()}, 3, 3, {3, 2, 3}, 5);
-    const auto run = [&](TimeLoop loop) { return RnnHarness(device(), p, Mode::training, {.loop = loop}).run(); };
-    EXPECT_TRUE(agree(p, run(TimeLoop::cluster), run(TimeLoop::steps), Tolerance{1e-3, 1e-5}));
-}
-
 TEST_F(CudaLoopExchangesGpu, PlansSayWhyNot) {
     const auto reason = [&](const LayerSpec& layer, TimeLoop loop, Precision precision, RecurrentClip clip = {}) {
         StackSpec spec{4, {layer}, precision, clip};

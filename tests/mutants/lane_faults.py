@@ -328,7 +328,6 @@ FAULTS = [
     ("loops: the last slot not added", WHOLE + "backward.cuh", "slot < geometry.slots; ++slot", "slot + 1 < geometry.slots || slot == 0; ++slot", LOOPS),
     ("loops: slots of the first pass for all", WHOLE + "backward.cuh", "place(slot, pass, strip)) + half * 2", "place(slot, 0 * pass, strip)) + half * 2", LOOPS),
     ("loops: sums of the row beside", WHOLE + "backward.cuh", "half = n % 2;", "half = (n + 1) % 2;", LOOPS),
-    ("loops: backward has one operand of its own", WHOLE + "backward.cuh", "i % 2 * (geometry.rows * geometry.pitch)", "0 * i * (geometry.rows * geometry.pitch)", LOOPS),
     ("loops: sums sent before all gates are made", WHOLE + "backward.cuh", "__syncthreads(); multiply(i); inbox.await(i);", "multiply(i); inbox.await(i);", LOOPS),
     ("loops: slots read before all warps have filled them", WHOLE + "backward.cuh", "multiply(i); __syncthreads();", "multiply(i);", LOOPS),
     ("loops: sums of a strip go on into the next", WHOLE + "backward.cuh", "d[j][k] = 0;", "d[j][k] *= 1;", LOOPS),

@@ -10,6 +10,7 @@
 #include "lane/support/device_array.hpp"
 #include "persistent/persistent.hpp"
 #include "support/cases.hpp"
+#include "support/compare.hpp"
 #include "support/harness.hpp"
 #include "support/naive.hpp"
 
@@ -50,6 +51,17 @@ TEST(LaneLoops, TheSameBitsInWhateverOrderBlocksSend) {
         for (const lane::Schedule& schedule : lane::test_schedules())
             EXPECT_EQ(bits_in(schedule), bits) << name_of(loop) << ", " << schedule.name();
     }
+}
+
+/// Clusters of four at most: backward some warps multiply strips of W_hh of which one is a block's last and the next
+/// another's first.
+TEST(LaneLoops, AWarpsSumsGoToSeveralBlocks) {
+    lane::set_multiprocessors(4);
+    const Device device(cuda::make_backend(0));
+    const Problem p =
+        random_problem("strips", {3, {{.cell = "lstm", .hidden = 136}}, Precision::f32()}, 3, 3, {3, 2, 3}, 5);
+    const auto run = [&](TimeLoop loop) { return RnnHarness(device, p, Mode::training, {.loop = loop}).run(); };
+    EXPECT_TRUE(agree(p, run(TimeLoop::cluster), run(TimeLoop::steps), Tolerance{1e-3, 1e-5}));
 }
 
 /// Two blocks whose counter begins at -1 see 1 where they wait for 2.
