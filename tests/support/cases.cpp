@@ -242,8 +242,10 @@ std::vector<Case> wavefront_cases(int count) {
         cases.push_back(std::move(c));
     };
     for (Case c : stack_cases(count)) {
-        if (c.steps < 2 || (c.spec.layers.size() < 2 && cases.size() % 4 > 0)) continue;
-        for (std::size_t more = cases.size() % 3; more > 0; --more) c.spec.layers.push_back(c.spec.layers[more - 1]);
+        const bool one = c.spec.layers.size() < 2;
+        if (c.steps < 2 || (one && cases.size() % 4 > 0)) continue;
+        for (std::size_t more = one ? 0 : cases.size() % 3; more > 0; --more)
+            c.spec.layers.push_back(c.spec.layers[more - 1]);
         add(std::move(c));
     }
     // What a layer carries or sums from piece to piece: gradients of peepholes, a projected h and dropped weights.
