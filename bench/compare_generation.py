@@ -114,13 +114,6 @@ def measure(args, row):
         row[f"{side}_tokens_per_second"] = row["batch"] / row[f"{side}_us"] * 1e6
 
 
-def machine(args):
-    if args.device == "cuda":
-        return {"gpu": torch.cuda.get_device_name(), "toolkit": torch.version.cuda,
-                "cudnn": torch.backends.cudnn.version()}
-    return turns.cpu_machine(args.threads)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--program", required=True, help="the built rondo")
@@ -144,7 +137,7 @@ def main():
         rows.append(row)
         turns.write(args.output, {
             "benchmark": f"{args.device} generation against PyTorch", "date": datetime.date.today().isoformat(),
-            "commit": turns.commit(), "machine": machine(args),
+            "commit": turns.commit(), "machine": turns.machine_of_torch(torch, args),
             "peer": {"name": "PyTorch", "version": torch.__version__},
             "command": " ".join(["bench/compare_generation.py"] + sys.argv[1:]),
             "summary": turns.summary_of(rows, len(wanted)), "rows": rows})

@@ -136,20 +136,13 @@ def measure(args, row):
     turns.add_times(row, "pytorch", ours, theirs)
 
 
-def machine(args):
-    if args.device == "cuda":
-        return {"gpu": torch.cuda.get_device_name(), "toolkit": torch.version.cuda,
-                "cudnn": torch.backends.cudnn.version()}
-    return turns.cpu_machine(args.threads)
-
-
 def write(args, rows, planned, commit):
     peer = {"name": "PyTorch", "version": torch.__version__}
     if args.device == "cpu":
         peer["OMP_WAIT_POLICY"] = os.environ["OMP_WAIT_POLICY"]
     turns.write(args.output, {
         "benchmark": f"{args.device}_rnn against PyTorch", "date": datetime.date.today().isoformat(), "commit": commit,
-        "machine": machine(args), "peer": peer, "command": " ".join(["bench/compare_pytorch.py"] + sys.argv[1:]),
+        "machine": turns.machine_of_torch(torch, args), "peer": peer, "command": " ".join(["bench/compare_pytorch.py"] + sys.argv[1:]),
         "summary": turns.summary_of(rows, planned), "rows": rows})
 
 

@@ -26,6 +26,13 @@ def cpu_machine(threads):
     return {"cpu": cpu_name(), "cores": os.cpu_count(), "threads": threads}
 
 
+def machine_of_torch(torch, args):
+    if args.device == "cuda":
+        return {"gpu": torch.cuda.get_device_name(), "toolkit": torch.version.cuda,
+                "cudnn": torch.backends.cudnn.version()}
+    return cpu_machine(args.threads)
+
+
 def row_of(cell, dtype, hidden, batch, steps, layers, directions, which):
     return {"cell": cell, "dtype": dtype, "hidden": hidden, "input": hidden, "batch": batch, "steps": steps,
             "layers": layers, "directions": directions, "ragged": False, "pass": which}

@@ -14,6 +14,18 @@ namespace {
 
 constexpr Stream kStream{};
 
+/// That reads from left to right, in double.
+NetworkSpec transformer(std::int64_t layers, std::int64_t steps) {
+    SequenceModelSpec spec;
+    spec.encoder = {.kind = EncoderSpec::Kind::transformer, .classes = 12, .hidden = 8, .layers = layers};
+    spec.encoder.precision = Precision::f64();
+    spec.encoder.causal = true;
+    spec.encoder.steps = steps;
+    spec.head = SequenceModelSpec::Head::next_token;
+    spec.outputs = 12;
+    return network_spec(spec);
+}
+
 class CudaGeneratorGpu : public GpuTest {
 protected:
     Network network() const {
@@ -45,14 +57,8 @@ TEST_F(CudaGeneratorGpu, DrawsWhatASamplerDraws) {
 
 /// A whole transformer, piece by piece with what it remembers on the GPU, all at once on the CPU.
 TEST_F(CudaGeneratorGpu, RemembersWhatATransformerHasRead) {
-    SequenceModelSpec spec;
-    spec.encoder = {.kind = EncoderSpec::Kind::transformer, .classes = 12, .hidden = 8, .layers = 2};
-    spec.encoder.precision = Precision::f64();
-    spec.encoder.causal = true;
-    spec.encoder.steps = 80;
-    spec.head = SequenceModelSpec::Head::next_token;
-    spec.outputs = 12;
-    Network whole(Device::cpu(1), network_spec(spec)), on_gpu(device(), with_memory(network_spec(spec), 80));
+    const NetworkSpec spec = transformer(2, 80);
+    Network whole(Device::cpu(1), spec), on_gpu(device(), with_memory(spec, 80));
     whole.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5}, kStream);
     on_gpu.write_parameters(whole.read_parameters(kStream), kStream);
     Generator generator(on_gpu, {.seed = 5}, kStream, "output", 80);
@@ -79,15 +85,8 @@ TEST_F(CudaGeneratorGpu, RemembersWhatATransformerHasRead) {
 
 /// The same of a transformer whose context is full three times, its later half read anew between recordings.
 TEST_F(CudaGeneratorGpu, WritesTheHostsTextsOverTheEndOfAContext) {
-    SequenceModelSpec spec;
-    spec.encoder = {.kind = EncoderSpec::Kind::transformer, .classes = 12, .hidden = 8, .layers = 1};
-    spec.encoder.precision = Precision::f64();
-    spec.encoder.causal = true;
-    spec.encoder.steps = 40;
-    spec.head = SequenceModelSpec::Head::next_token;
-    spec.outputs = 12;
-    Network host(Device::cpu(1), with_memory(network_spec(spec), 40)),
-        gpu(device(), with_memory(network_spec(spec), 40));
+    const NetworkSpec spec = with_memory(transformer(1, 40), 40);
+    Network host(Device::cpu(1), spec), gpu(device(), spec);
     host.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5}, kStream);
     gpu.write_parameters(host.read_parameters(kStream), kStream);
     const DeviceStream stream(device());
