@@ -102,24 +102,21 @@ TEST_F(CudaGeneratorGpu, WritesTheHostsTexts) {
     LanguageModelSpec spec{.classes = 12, .embedding = 6, .precision = Precision::f64()};
     spec.stack = {{.cell = "lstm", .hidden = 8}, {.cell = "gru", .hidden = 5}, {.cell = "rnn_tanh", .hidden = 7}};
     Network host(Device::cpu(1), network_spec(spec)), gpu(device(), network_spec(spec));
-    const SamplingSpec sampling{.temperature = 1.2, .top_k = 9, .seed = 7};
+    const SamplingSpec sampling{.temperature = 1.2, .seed = 7};
     const DeviceStream own(device());
-    for (const Stream stream : {kStream, Stream(own)})
-        for (const std::int64_t texts : {1, 3}) {
-            Generator expected(host, sampling, kStream, "logits", 0, texts),
-                found(gpu, sampling, stream, "logits", 0, texts);
-            const std::vector<std::int32_t> prompt(static_cast<std::size_t>(2 * texts), 3);
-            for (const std::uint64_t seed : {1, 2}) {
-                host.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5, .seed = seed}, kStream);
-                gpu.write_parameters(host.read_parameters(kStream), stream);
-                if (seed == 1) {
-                    expected.feed(prompt);
-                    found.feed(prompt);
-                }
-                for (const std::int64_t count : {37, 1, 2, 16})
-                    EXPECT_EQ(found.next(count), expected.next(count)) << texts << " texts, seed " << seed;
-            }
+    for (const auto& [stream, texts] : {std::pair{kStream, std::int64_t{1}}, std::pair{Stream(own), std::int64_t{3}}}) {
+        Generator expected(host, sampling, kStream, "logits", 0, texts),
+            found(gpu, sampling, stream, "logits", 0, texts);
+        for (const std::uint64_t seed : {1, 2}) {
+            host.initialise({.kind = InitSpec::Kind::uniform, .range = 0.5, .seed = seed}, kStream);
+            gpu.write_parameters(host.read_parameters(kStream), stream);
+            if (seed == 1)
+                for (Generator* generator : {&expected, &found})
+                    generator->feed(std::vector<std::int32_t>(static_cast<std::size_t>(2 * texts), 3));
+            for (const std::int64_t count : {19, 17})
+                EXPECT_EQ(found.next(count), expected.next(count)) << texts << " texts, seed " << seed;
         }
+    }
 }
 
 /// What a recording reads of parameters in 16 bits is made anew when they change.
