@@ -44,10 +44,11 @@ std::optional<Geometry> with_ranks(const LoopQuestion& question, Exchange exchan
     for (int rows = kernels::kSlab; rows <= kMostRows; rows += kernels::kSlab) {
         const Geometry geometry = kernels::lay_out(question.shape, exchange, ranks, rows);
         if (geometry.units == 0) return std::nullopt;
-        const int groups = machine.most_groups(geometry) / question.at_once;
-        if (groups == 0) return found;  // no room for more rows either
-        const bool one_wave = geometry.groups <= groups;
         // What waits within a grid must be resident; clusters and single blocks may also come one after the other.
+        const int most = machine.most_groups(geometry);
+        const int groups = exchange == Exchange::grid ? most / question.at_once : std::max(1, most / question.at_once);
+        if (most == 0 || groups == 0) return found;  // no room for more rows either
+        const bool one_wave = geometry.groups <= groups;
         if (one_wave || exchange != Exchange::grid) {
             found = geometry;
             at_once = groups;

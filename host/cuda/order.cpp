@@ -1,4 +1,6 @@
 /// Streams, marks in them, and work that is recorded once and run again.
+#include <algorithm>
+
 #include "cuda/check.hpp"
 #include "cuda/cuda_backend.hpp"
 
@@ -47,9 +49,12 @@ void CudaBackend::order(std::span<const Wait> waits) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     // All marks come before the first wait. A wait is for the mark as it stands when it is queued: one event a stream
     // will do for all.
-    for (const Wait& wait : waits)
+    for (const Wait& wait : waits) {
+        const auto same = [&](const Wait& other) { return other.before.handle == wait.before.handle; };
+        if (&*std::find_if(waits.begin(), waits.end(), same) != &wait) continue;
         cuda::check(cudaEventRecord(memory_of(wait.before).mark.handle(), cuda::handle_of(wait.before)),
                     "cudaEventRecord");
+    }
     for (const Wait& wait : waits)
         cuda::check(cudaStreamWaitEvent(cuda::handle_of(wait.after), memory_of(wait.before).mark.handle(), 0),
                     "cudaStreamWaitEvent");

@@ -46,7 +46,7 @@ kernels::Directions<Launched> launched_of(std::span<const Loop> loops, const Fil
         a.hidden = layer.hidden;
         a.steps = loops[d].steps;
         a.t = first.t;
-        a.t_step *= loops[d].reverse ? -1 : 1;
+        a.t_step *= loops[d].reverse ? -1 : 1;  // backward begins with -1
         a.lengths = layer.lengths;
         a.clip = layer.cell_clip;
         a.saved = first.saved;

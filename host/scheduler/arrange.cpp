@@ -60,7 +60,8 @@ Arrangement arrange(const StackSpec& spec, const Extent& extent, int streams) {
     chosen.directions = order_of_directions(spec, extent, streams);
     chosen.wavefront = is_wavefront(spec, extent, streams);
     if (chosen.wavefront) chosen.piece = piece_of(extent.steps);
-    // A wavefront's layers have one each, and in training one more for the products of their weights.
+    // A wavefront's layers have one each, and in training one more for the products of their weights; where there are
+    // too few, some products share one with another layer's loop.
     const int layers = static_cast<int>(spec.layers.size());
     const int wanted = chosen.wavefront ? extent.mode == Mode::training ? 2 * layers : layers
                        : chosen.directions == DirectionOrder::in_turn ? 1

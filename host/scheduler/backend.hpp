@@ -2,8 +2,8 @@
 /// What a device must be able to do. The scheduler and the modules are written against this, once for all devices.
 ///
 /// All pointers are device memory. All calls are asynchronous on `stream` where the device has streams, allocate
-/// nothing (but for allocate itself), and give the same bits every time. Matrices are row-major; a stride is the
-/// distance of two rows in elements.
+/// nothing (but for allocate itself, and what a stream takes for itself when it first works), and give the same bits
+/// every time. Matrices are row-major; a stride is the distance of two rows in elements.
 #include <cstddef>
 #include <cstdint>
 #include <functional>

@@ -78,9 +78,14 @@ private:
 template <class Run>
 void run_in_order(const Pass& pass, const std::vector<Operation>& list, const Run& run) {
     StreamOrder order(pass, list);
-    for (std::size_t i = 0; i < list.size(); ++i) {
-        order.before(static_cast<int>(i));
-        run(pass.of(list[i]), list[i]);
+    try {
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            order.before(static_cast<int>(i));
+            run(pass.of(list[i]), list[i]);
+        }
+    } catch (...) {
+        order.join();  // what is queued by then still works in the caller's memory
+        throw;
     }
     order.join();
 }

@@ -114,8 +114,10 @@ enum class TimeLoop {
     automatic,  ///< what host/cuda/loop_choice.cpp holds for the fastest
     steps,      ///< one by one: a product and a fused kernel each
     solo,       ///< in one launch: all of W_hh in one multiprocessor, which takes some rows of the batch
-    cluster,    ///< in one launch: W_hh shared out over the blocks of a cluster (sm_90), which push h to each other
-    grid,       ///< in one launch: W_hh shared out over many multiprocessors, which exchange h through L2
+    cluster,    ///< in one launch: W_hh shared out over the blocks of a cluster (sm_90), which push h, backward sums
+                ///< for its gradient, to each other
+    grid,       ///< in one launch: W_hh shared out over many multiprocessors, which exchange h, backward the gates'
+                ///< gradients, through L2
 };
 
 /// What a plan is made for.

@@ -6,7 +6,8 @@
 //   [rows,H] are scattered
 //   dgates_x, dgates_h [B,G,H]   state, next, dstate [B,H]   saved [B,R,H]; idle rows as in pointwise/backward.cuh
 //   gradients of states never leave their block, scattering those of gates neither
-//   traffic: (R + G + 2 + dy)·S + 2·(states - 1)·C bytes an element, and what travels within the group; deterministic:
+//   traffic: (R + G + 2 + dy)·S + 2·(states - 1)·C bytes an element (G·S more of a cell with two kinds of dgates), and
+//   what travels within the group; deterministic:
 //   slots are added in their order, a warp's sums are as in forward.cuh
 #include "device/launch.hpp"
 #include "persistent/block.cuh"

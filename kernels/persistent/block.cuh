@@ -64,7 +64,8 @@ protected:
     }
     /// What a block carries from step to step: state s (backward: its gradient) of a row and unit of its own.
     RONDO_DEVICE float& carried(int s, int row, int own) const {
-        return reinterpret_cast<float*>(shared + geometry.carried)[(s * geometry.rows + row) * geometry.units + own];
+        return reinterpret_cast<float*>(shared +
+                                        geometry.carried)[(s * geometry.rows + row) * geometry.carried_pitch() + own];
     }
     /// value(s, index of [B,H]) of all that exist; 0 elsewhere. Then a barrier.
     template <class Value>

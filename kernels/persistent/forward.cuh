@@ -3,8 +3,8 @@
 //   every step: gates_h = h·W_hhᵀ on tensor cores, W_hh on chip; next, saved = Cell::forward(gates_x, gates_h + bias_h,
 //   state); y = scale·h'; h' goes to the blocks of the group
 //   gates_x [B,G,H]   state, next [B,H]   saved [B,R,H]   y [B,..]; idle rows as in pointwise/forward.cuh
-//   gates never leave their thread, nor states their block, but for h
-//   traffic: G·C + (R + 2 + y)·S + (states - 1)·C bytes an element, and h within the group; deterministic: sums are in
+//   states never leave their block, but for h; sums of gates go through shared memory where warps share out K
+//   traffic: G·C + (R + 1 + y)·S + (states - 1)·C bytes an element, and h within the group; deterministic: sums are in
 //   one order, which has nothing to do with other rows
 #include "device/async_copy.cuh"
 #include "device/launch.hpp"
@@ -103,6 +103,7 @@ private:
         const S* h = reinterpret_cast<const S*>(inbox.box(step)) + (pass * kSlab + lane / 4) * geometry.pitch +
                      split * geometry.tiles * kTileElements<S>;
         float d[kSlabs / 2][4] = {};
+        __syncwarp();  // lanes may have parted where some have no element; a tensor core wants all
         weights.for_each([&](const Words(&w)[kSlabs]) {
             const Words words = lane_words(h);
             h += kTileElements<S>;

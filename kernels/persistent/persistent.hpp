@@ -57,7 +57,7 @@ struct LoopShape {
     std::int64_t batch = 0, hidden = 0;
     bool backward = false;
 
-    /// Of a block a multiple of so many.
+    /// Units of a block are a multiple of so many.
     constexpr int warp_units() const { return backward ? kStrip : loop_unit_slabs(gates) * kSlab; }
     /// Slabs of a strip of W_hh: what a warp multiplies with an operand's tile in one go.
     constexpr int slabs() const { return backward ? 2 : gates * loop_unit_slabs(gates); }
@@ -88,6 +88,8 @@ struct Geometry {
     std::size_t scratch_bytes = 0;  ///< of a direction in global memory: LoopExchange::scratch
 
     RONDO_HD constexpr int span() const { return ranks * units; }  ///< units of all ranks
+    /// From row to row of what is carried: lanes two rows apart then reach different banks.
+    RONDO_HD constexpr int carried_pitch() const { return units + 4; }
     RONDO_HD constexpr int threads() const { return strip_warps * splits * 32; }
 };
 
@@ -132,7 +134,7 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
         return place;
     };
     constexpr std::int64_t kFloat = sizeof(float), kSumBytes = 32 * 2 * kFloat, kSlabBytes = 32 * 16;
-    g.carried = book(shape.states * g.rows * units * kFloat);
+    g.carried = book(shape.states * g.rows * g.carried_pitch() * kFloat);
     g.rest_tiles = g.strips * g.tiles > shape.held() ? g.strips * g.tiles - shape.held() : 0;
     g.rest = book(warps * g.rest_tiles * shape.slabs() * kSlabBytes);
     std::int64_t box = operand;

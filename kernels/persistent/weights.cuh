@@ -42,7 +42,8 @@ RONDO_DEVICE void multiply_part(float (&d)[4], const Words& upper, const Words& 
             RONDO_PTX(asm volatile("" : "+r"(word)));  // or the parts of all weights would be held as well
             const float x = device::bit_cast<float>(word);
             large = device::to_tf32(x);
-            small = device::to_tf32(x - device::bit_cast<float>(large));
+            const float whole = device::bit_cast<float>(large);
+            small = device::to_tf32(fabsf(whole) < HUGE_VALF ? x - whole : 0.0f);  // of infinity there is no rest
         };
 #pragma unroll
         for (int i = 0; i < 4; ++i) split(a_words[i], a_large[i], a_small[i]);

@@ -37,13 +37,15 @@ struct ProductCase {
     DType type;
     bool a_transposed, b_transposed, accumulate, wide_c;
     std::int64_t m, n, k;
-    std::int64_t slack;  ///< strides are longer by less than this
+    std::int64_t slack;  ///< strides are longer by less than this; 0: they are multiples of 8
 };
 
 class CudaProductsGpu : public OperationsTest {
 protected:
     void check(const ProductCase& of, Random& random) const {
-        const auto stride = [&](std::int64_t width) { return width + random.below(of.slack); };
+        const auto stride = [&](std::int64_t width) {
+            return of.slack == 0 ? (width + 7) / 8 * 8 : width + random.below(of.slack);
+        };
         const std::int64_t a_stride = stride(of.a_transposed ? of.m : of.k);
         const std::int64_t b_stride = stride(of.b_transposed ? of.k : of.n), c_stride = stride(of.n);
         const DType c_type = of.wide_c ? accumulator_of(of.type) : of.type;
@@ -104,7 +106,8 @@ TEST_F(CudaProductsGpu, OfFewRows) {
         for (const bool wide_c : {false, true})
             for (const std::int64_t m : {1, 2})
                 for (const std::int64_t k : {1, 61, 64, 600})
-                    check({type, false, true, m == 2, wide_c, m, k == 600 ? 3 : 70, k, k == 61 ? 3 : 1}, random);
+                    for (const std::int64_t slack : {0, 3})
+                        check({type, false, true, m == 2, wide_c, m, k == 600 ? 3 : 70, k, slack}, random);
 }
 
 TEST_F(CudaOperationsGpu, PacksWithoutCopiesWhereItCan) {

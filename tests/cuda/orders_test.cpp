@@ -166,8 +166,9 @@ kernels::LoopShape shape_of(int gates, std::int64_t hidden, std::int64_t batch, 
 }
 
 cuda::LoopChoice choice_on_an_h100(int gates, std::int64_t hidden, std::int64_t batch, TimeLoop wanted,
-                                   bool backward = false) {
+                                   bool backward = false, int at_once = 1) {
     cuda::LoopQuestion question;
+    question.at_once = at_once;
     question.shape = shape_of(gates, hidden, batch, backward);
     question.steps = 256;
     return cuda::choose_loop(question, wanted, {132, groups_of_an_h100});
@@ -185,6 +186,20 @@ TEST(CudaLoopChoice, GrowsFromOneMultiprocessorToManyAndBackToSteps) {
     for (const std::int64_t hidden : {650, 768, 1024, 1500})
         EXPECT_TRUE(exchange(hidden, 20).starts_with("grid")) << exchange(hidden, 20);
     EXPECT_EQ(exchange(4096, 256), "steps");
+}
+
+/// Layers of a wavefront: clusters of theirs may wait for each other's end, blocks of a grid may not.
+TEST(CudaLoopChoice, ManyAtOnceShareADevice) {
+    for (const bool backward : {false, true}) {
+        const auto chosen = [&](std::int64_t hidden, TimeLoop wanted, int at_once) {
+            return choice_on_an_h100(4, hidden, 16, wanted, backward, at_once).geometry;
+        };
+        EXPECT_TRUE(chosen(512, TimeLoop::cluster, 8)) << "seven clusters of 16 run at once";
+        const auto grid = chosen(1024, TimeLoop::grid, 3);
+        ASSERT_TRUE(grid);
+        EXPECT_LE(3 * grid->groups * grid->ranks, 132);
+        EXPECT_FALSE(chosen(1024, TimeLoop::grid, 8)) << "16 multiprocessors do not hold W_hh";
+    }
 }
 
 TEST(CudaLoopChoice, BackwardSumsTravelInAClusterAndGatesThroughL2) {

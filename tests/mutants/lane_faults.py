@@ -238,7 +238,7 @@ FAULTS = [
     ("trainer: a NaN is carried on", TRAINER, "        network.device().backend().zero_unless_finite(", "        if (keep < -1) network.device().backend().zero_unless_finite(", None),
     ("trainer: replays under another key", TRAINER, "const train::StepKey key{network.plan_id(),", "const train::StepKey key{0 * network.plan_id(),", None),
     ("streams: the others do not wait for the caller's", "host/scheduler/order.hpp", "        wait(to, 0, kCallers);\n", "", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
-    ("streams: the caller's does not wait for the others", "host/scheduler/order.hpp", "    order.join();\n", "", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
+    ("streams: the caller's does not wait for the others", "host/scheduler/order.hpp", "    }\n    order.join();\n}", "    }\n}", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
     ("streams: a dependency on another stream is forgotten", "host/scheduler/order.hpp", "known_[to][from] >= operation", "known_[to][from] + 100 >= operation", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
     ("streams: both directions share a workspace", "host/scheduler/pass.hpp", "program.workspaces[workspace_index]", "program.workspaces[0 * workspace_index]", ["host/scheduler/forward.cpp", "host/scheduler/backward.cpp"]),
     ("streams: the second direction's input gradient does not wait", "host/scheduler/lowering.cpp", "d == 1 ? last[0] : -1});", "-1});", None),
