@@ -44,7 +44,7 @@ public:
         });
         Inputs next[2];
         read(next, 0, warp);
-        product(0);
+        product(0, [] {});
         for (int step = 0; step < steps; ++step) {
             for (int n = warp; n < halves; n += warps) {
                 const Inputs in[2] = {next[0], next[1]};
@@ -55,8 +55,10 @@ public:
 #pragma unroll
                 for (int i = 0; i < 2; ++i) make(step, element(n, i), in[i], sums[i]);
             }
-            if (step + 1 < steps) product(step + 1);
+            if (step + 1 < steps) product(step + 1, [&] { write(step); });
         }
+        __syncthreads();
+        write(steps - 1);
         inbox.end();
     }
 
@@ -130,16 +132,20 @@ private:
         }
     }
 
-    /// Of operand i, which all threads have written to, the slots of step i. All threads call it.
-    RONDO_DEVICE void product(int i) {
+    /// Of operand i, which all threads have written to, the slots of step i. All threads call it; meanwhile() once the
+    /// block has sent what others wait for.
+    template <class Meanwhile>
+    RONDO_DEVICE void product(int i, const Meanwhile& meanwhile) {
         if (geometry.gathers) {
             inbox.announce();
+            meanwhile();
             inbox.await(i);
             multiply(i);
             __syncthreads();
         } else {
             __syncthreads();
             multiply(i);
+            meanwhile();
             inbox.await(i);
         }
     }
@@ -226,9 +232,11 @@ private:
 
     RONDO_DEVICE void make(int step, const Element& at, const Inputs& in, float sum) const {
         S* const sent = own_dgates(step + 1, at.row, at.own);
+        if (!at.exists) {
 #pragma unroll
-        for (int gate = 0; gate < kGates; ++gate) sent[gate * width()] = S(0.0f);
-        if (!at.exists) return;
+            for (int gate = 0; gate < kGates; ++gate) sent[gate * width()] = S(0.0f);
+            return;
+        }
         const auto carry = [&](int s) -> float& { return this->carried(s, at.row, at.own); };
         const std::int64_t t = a.t + step * a.t_step;
         float dh = carry(0);
@@ -261,21 +269,39 @@ private:
         } else {
             carry(0) = dh;
         }
-        const int to = at.batch_row * kGates * H + at.unit;
 #pragma unroll
         for (int gate = 0; gate < kGates; ++gate) {
-            const S dgate_x = active ? to_storage<S>(e.dgates_x[gate]) : S(0.0f);
-            of_step<S>(a.dgates_x, step, a.dgates_step)[to + gate * H] = dgate_x;
-            S dgate_h = dgate_x;
-            if constexpr (!Cell::kSharedGateGradients) {
-                dgate_h = active ? to_storage<S>(e.dgates_h[gate]) : S(0.0f);
-                of_step<S>(a.dgates_h, step, a.dgates_step)[to + gate * H] = dgate_h;
+            if constexpr (Cell::kSharedGateGradients) {
+                sent[gate * width()] = active ? to_storage<S>(e.dgates_x[gate]) : S(0.0f);
+            } else {
+                sent[gate * width()] = active ? to_storage<S>(e.dgates_h[gate]) : S(0.0f);
+                of_step<S>(a.dgates_x, step, a.dgates_step)[(at.batch_row * kGates + gate) * H + at.unit] =
+                    active ? to_storage<S>(e.dgates_x[gate]) : S(0.0f);
             }
-            sent[gate * width()] = dgate_h;
         }
         if (step + 1 < steps) return;
 #pragma unroll
         for (int s = 0; s < Cell::kStates; ++s) static_cast<float*>(a.dstate[s])[at.index] = carry(s);
+    }
+
+    /// What make() has left of a step in the operand: gradients of gates, of those of h where the cell has two kinds.
+    RONDO_DEVICE void write(int step) const {
+        constexpr int kElements = kLaneElements<S>;
+        S* const dgates = of_step<S>(Cell::kSharedGateGradients ? a.dgates_x : a.dgates_h, step, a.dgates_step);
+        const bool aligned = H % kElements == 0 && device::is_aligned<kElements>(dgates);
+        for (int n = warp; n < rows * kGates; n += geometry.threads() / 32) {
+            const int row = n / kGates, gate = n % kGates;
+            const S* const from = own_dgates(step + 1, row, 0) + gate * width();
+            S* const to = dgates + ((first_row + row) * kGates + gate) * H + first_unit;
+            for (int own = lane * kElements; own < geometry.units; own += 32 * kElements) {
+                const int left = H - first_unit - own;  // units that exist
+                if (aligned && left > 0) {
+                    device::store_vector(to + own, device::load_vector<kElements>(from + own));
+                } else {
+                    for (int e = 0; e < kElements && e < left; ++e) to[own + e] = from[own + e];
+                }
+            }
+        }
     }
 };
 

@@ -54,15 +54,22 @@ public:
                 float sums[kSlabs][2];
                 multiply(sums, step, pass, parity);
                 device::copy_async_wait<1>();
+                Made made[kUnits][2];
 #pragma unroll
                 for (int q = 0; q < kUnits; ++q) {
                     if (!makes(pass, q)) continue;
 #pragma unroll
-                    for (int c = 0; c < 2; ++c) make(step, pass, q, c, parity, sums);
+                    for (int c = 0; c < 2; ++c) made[q][c] = make(step, pass, q, c, parity, sums);
                     if (step + 1 < steps) send(step + 1, pass, q);
                 }
+                if (ends && step + 1 < steps) inbox.announce();
+                    // Others wait for h; for what follows nobody does.
+#pragma unroll
+                for (int q = 0; q < kUnits; ++q)
+#pragma unroll
+                    for (int c = 0; c < 2; ++c)
+                        if (makes(pass, q)) write(step, element(pass, q, c), made[q][c]);
             }
-            if (step + 1 < steps) inbox.announce();
         }
         inbox.end();
     }
@@ -176,47 +183,63 @@ private:
             }
     }
 
-    RONDO_DEVICE void make(int step, int pass, int q, int c, int place, const float (&sums)[kSlabs][2]) {
+    /// Of an element, what is written of a step besides the states that are carried.
+    struct Made {
+        bool active;
+        S saved[rondo::detail::at_least_one(Cell::kSaved)];
+    };
+    /// A step of an element: states, and h to the stage.
+    RONDO_DEVICE Made make(int step, int pass, int q, int c, int place, const float (&sums)[kSlabs][2]) const {
         const Element at = element(pass, q, c);
         S& sent = stage()[(2 * (lane % 4) + c) * kSlab + lane / 4];
-        sent = S(0.0f);
-        if (!at.exists) return;
-        const bool active = takes(a.lengths, at.batch_row, a.t + step * a.t_step);
-        ForwardElement<Cell, float> e;
+        Made made;
+        made.active = at.exists && takes(a.lengths, at.batch_row, a.t + step * a.t_step);
+        if (!made.active) {
+            sent = at.exists ? to_storage<S>(this->carried(0, at.row, at.own)) : S(0.0f);
 #pragma unroll
-        for (int s = 0; s < Cell::kStates; ++s) e.next[s] = e.state[s] = this->carried(s, at.row, at.own);
+            for (int r = 0; r < Cell::kSaved; ++r) made.saved[r] = S(0.0f);
+            return made;
+        }
+        ForwardElement<Cell, float> e;
+        e.clip = a.clip > 0 ? static_cast<float>(a.clip) : HUGE_VALF;
+#pragma unroll
+        for (int s = 0; s < Cell::kStates; ++s) e.state[s] = this->carried(s, at.row, at.own);
+#pragma unroll
+        for (int gate = 0; gate < kGates; ++gate) {
+            e.gates_x[gate] = input(place, q, c, gate);
+            e.gates_h[gate] = sums[q * kGates + gate][c] + bias(gate * geometry.units + at.own);
+        }
+        Cell::template forward<0>(e);
+        sent = to_storage<S>(e.next[0]);
+        e.next[0] = to_compute(sent);
+#pragma unroll
+        for (int s = 0; s < Cell::kStates; ++s) this->carried(s, at.row, at.own) = e.next[s];
+#pragma unroll
+        for (int r = 0; r < Cell::kSaved; ++r) made.saved[r] = to_storage<S>(e.saved[r]);
+        return made;
+    }
+    RONDO_DEVICE void write(int step, const Element& at, const Made& made) const {
+        if (!at.exists) return;
+        const float h[1] = {this->carried(0, at.row, at.own)};
         const Output<S> y{a.y == nullptr ? nullptr : of_step<S>(a.y, step, a.y_step), a.y_stride,
                           static_cast<float>(a.y_scale), a.y_add};
-        if (active) {
-            e.clip = a.clip > 0 ? static_cast<float>(a.clip) : HUGE_VALF;
-#pragma unroll
-            for (int gate = 0; gate < kGates; ++gate) {
-                e.gates_x[gate] = input(place, q, c, gate);
-                e.gates_h[gate] = sums[q * kGates + gate][c] + bias(gate * geometry.units + at.own);
-            }
-            Cell::template forward<0>(e);
-            e.next[0] = rounded<S>(e.next[0]);
-            const float h[1] = {e.next[0]};
+        if (made.active)
             y.put(h, at.batch_row, at.unit);
-#pragma unroll
-            for (int s = 0; s < Cell::kStates; ++s) this->carried(s, at.row, at.own) = e.next[s];
-        } else {
+        else
             y.template put_idle<1>(at.batch_row, at.unit);
-        }
         if (a.saved != nullptr) {
             S* const saved = of_step<S>(a.saved, step, a.saved_step) + at.batch_row * Cell::kSaved * H + at.unit;
 #pragma unroll
-            for (int r = 0; r < Cell::kSaved; ++r) saved[r * H] = active ? to_storage<S>(e.saved[r]) : S(0.0f);
+            for (int r = 0; r < Cell::kSaved; ++r) saved[r * H] = made.saved[r];
         }
-        sent = to_storage<S>(e.next[0]);
 #pragma unroll
         for (int s = 0; s < Cell::kStates; ++s) {
             if (!a.every[s] && step + 1 < steps) continue;
             const int slot = a.every[s] ? step : 0;
             if (s == 0)
-                of_step<S>(a.next[0], slot, a.next_step)[at.index] = sent;
+                of_step<S>(a.next[0], slot, a.next_step)[at.index] = to_storage<S>(h[0]);
             else
-                of_step<float>(a.next[s], slot, a.next_step)[at.index] = e.next[s];
+                of_step<float>(a.next[s], slot, a.next_step)[at.index] = this->carried(s, at.row, at.own);
         }
     }
 };
