@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -210,20 +211,28 @@ TEST(Arrange, WavesDependOnTheWaveBefore) {
 
 using Operations = std::vector<bool>;  ///< a set of a list's; behind them what the caller has queued before
 
-/// The streams' queues that come of a plan's operations.
+struct Failure {};
+
+/// The streams' queues that come of a plan's operations; `fails`: which of them throws.
 class Queues {
 public:
-    Queues(int streams, const Plan& plan, const std::vector<Operation>& list) : list_(list), backend_(streams) {
+    Queues(int streams, const Plan& plan, const std::vector<Operation>& list, int fails = -1)
+        : list_(list), backend_(streams) {
         Pass pass{backend_, plan,    *plan.program, backend_.beside({}, 0),
                   nullptr,  nullptr, nullptr,       nullptr,
                   nullptr,  nullptr, nullptr,       {}};
         for (int s = 0; s < plan.program->streams; ++s)
             pass.streams[static_cast<std::size_t>(s)] = backend_.beside({}, s);
         int next = 0;
-        run_in_order(pass, list, [&](const Pass&, const Operation&) {
+        const auto run = [&](const Pass&, const Operation&) {
+            if (next == fails) throw Failure();
             backend_.noted.emplace_back();
             backend_.noted.back().operation = next++;
-        });
+        };
+        if (fails < 0)
+            run_in_order(pass, list, run);
+        else
+            EXPECT_THROW(run_in_order(pass, list, run), Failure);
     }
 
     /// What has run before each operation begins, however fast the streams are; behind them what has run before that
@@ -307,6 +316,16 @@ TEST(StreamOrder, NoWaitIsTooMany) {
                                                  << plan.to_string();
         }
     }
+}
+
+/// Its memory is the caller's again, to free if he likes.
+TEST(StreamOrder, AfterAPassThatThrewCallersComeAfterAllThatWasQueued) {
+    const Plan plan = plan_of(stack_of(4), waved(130));
+    for (const auto* list : {&plan.forward, &plan.backward})
+        for (int fails = 0; fails < static_cast<int>(list->size()); ++fails) {
+            const Operations done = Queues(kMostStreams, plan, *list, fails).run_before().back();
+            EXPECT_EQ(std::count(done.begin(), done.end() - 1, true), fails);
+        }
 }
 
 /// The gradients of every other piece's gates lie in one place.
