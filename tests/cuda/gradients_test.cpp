@@ -242,11 +242,13 @@ TEST_F(CudaLoopExchangesGpu, DoAsSteppingDoes) {
         const char* const cell = loop == TimeLoop::solo ? "rnn_tanh" : loop == TimeLoop::cluster ? "lstm" : "gru";
         Problem p = problem(cell, Precision::f32());
         p.spec.layers[0].direction = Direction::forward;
-        p.spec.layers.push_back(p.spec.layers[0]);
+        p.spec.layers.resize(3, p.spec.layers[0]);
         p = random_problem(cell, p.spec, p.steps, p.batch, p.inputs.lengths, 11);
         p.spec.recurrent_clip = {RecurrentClip::Kind::value, 0.05};
         const auto run = [&](TimeLoop how, LayerOrder layers) {
-            RnnHarness harness(device(), p, Mode::training, {.layers = layers, .loop = how, .observe = true});
+            orders_ = {.layers = layers, .loop = how, .observe = true};
+            RnnHarness harness(device(), p, Mode::training, orders_);
+            if (how != TimeLoop::steps) look_at(harness.plan);
             Result result = harness.run();
             const Tensor seen = harness.observations->get();
             result.outputs.y.insert(result.outputs.y.end(), seen.begin(), seen.end());
