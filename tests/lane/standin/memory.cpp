@@ -217,4 +217,9 @@ std::vector<std::string> unfreed_memory() {
     return list;
 }
 
+bool keeps_the_host_out() {
+    if (base == nullptr) reserve_range();
+    return key >= 0;
+}
+
 }  // namespace rondo::lane

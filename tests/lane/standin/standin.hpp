@@ -50,6 +50,9 @@ void lift_memory_limit();
 /// Device and pinned memory that has not been freed, one line each; what is queued is run first.
 std::vector<std::string> unfreed_memory();
 
+/// Whether the host crashes where it touches device memory: where the processor has protection keys.
+bool keeps_the_host_out();
+
 /// How many multiprocessors the device claims to have (8 by default): it bounds cooperative launches.
 void set_multiprocessors(int count);
 
