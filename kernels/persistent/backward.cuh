@@ -35,6 +35,7 @@ public:
         const int halves = this->passes() * block_strips() * 2, warps = geometry.threads() / 32;
         inbox.open(geometry.slots * this->passes() * block_strips() * kSumBytes);
         load(strips);
+        this->take_lengths();
         clear_operands();
         take_later_dgates();
         this->carry(Cell::kStates, [&](int s, int index) {
@@ -238,13 +239,12 @@ private:
             return;
         }
         const auto carry = [&](int s) -> float& { return this->carried(s, at.row, at.own); };
-        const std::int64_t t = a.t + step * a.t_step;
         float dh = carry(0);
-        if ((step > 0 || a.later_dgates != nullptr) && takes(a.lengths, at.batch_row, t - a.t_step)) {
+        if ((step > 0 || a.later_dgates != nullptr) && this->takes(at.row, step - 1)) {
             dh += sum;
             if (a.gradient_clip > 0) dh = math::clamp(dh, static_cast<float>(a.gradient_clip));
         }
-        const bool active = takes(a.lengths, at.batch_row, t);
+        const bool active = this->takes(at.row, step);
         BackwardElement<Cell, float> e;
         if (active) {
             if (a.dy != nullptr) dh += to_compute(in.dy) * static_cast<float>(a.dy_scale);

@@ -1,6 +1,8 @@
 #pragma once
 /// What a block of a time loop's launch is, forward and backward: whose rows and units it has, its share of W_hh, its
 /// shared memory and its inbox. A pass is 8 rows of the batch.
+#include <climits>
+
 #include "elements.cuh"
 #include "persistent/inbox.cuh"
 
@@ -61,6 +63,16 @@ protected:
         e.exists = row < rows && e.unit < H;
         e.index = e.batch_row * H + e.unit;
         return e;
+    }
+    /// Steps of the group's rows; from memory, a step's first look at them would be a wait. Then a barrier is needed.
+    RONDO_DEVICE void take_lengths() const {
+        for (int row = static_cast<int>(threadIdx.x); row < rows; row += static_cast<int>(blockDim.x))
+            length(row) = a.lengths == nullptr ? INT_MAX : static_cast<int>(a.lengths[first_row + row]);
+    }
+    RONDO_DEVICE int& length(int row) const { return reinterpret_cast<int*>(shared + geometry.lengths)[row]; }
+    /// Whether a row takes the `step`-th step that is run.
+    RONDO_DEVICE bool takes(int row, int step) const {
+        return static_cast<int>(a.t) + step * static_cast<int>(a.t_step) < length(row);
     }
     /// What a block carries from step to step: state s (backward: its gradient) of a row and unit of its own.
     RONDO_DEVICE float& carried(int s, int row, int own) const {

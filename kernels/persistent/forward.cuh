@@ -30,6 +30,7 @@ public:
     RONDO_DEVICE void run() {
         inbox.open(rows * geometry.span() * static_cast<int>(sizeof(S)));
         load();
+        this->take_lengths();
         for (int i = static_cast<int>(threadIdx.x); i < kGates * geometry.units; i += static_cast<int>(blockDim.x)) {
             const int unit = first_unit + i % geometry.units;
             const bool exists = a.bias_h != nullptr && unit < H;
@@ -193,7 +194,7 @@ private:
         const Element at = element(pass, q, c);
         S& sent = stage()[(2 * (lane % 4) + c) * kSlab + lane / 4];
         Made made;
-        made.active = at.exists && takes(a.lengths, at.batch_row, a.t + step * a.t_step);
+        made.active = at.exists && this->takes(at.row, step);
         if (!made.active) {
             sent = at.exists ? to_storage<S>(this->carried(0, at.row, at.own)) : S(0.0f);
 #pragma unroll

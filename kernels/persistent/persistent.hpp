@@ -81,8 +81,8 @@ struct Geometry {
     int pitch = 0;           ///< elements from row to row of an operand
     int slots = 0;           ///< backward: sums that an element of dh is made of
     bool threefold = false;  ///< products of f32 are three of tf32, which keeps 22 of 24 bits
-    std::size_t biases = 0, carried = 0, inputs = 0, partial = 0, stage = 0, rest = 0, operand = 0, sums = 0, inbox = 0,
-                shared_bytes = 0;
+    std::size_t lengths = 0, biases = 0, carried = 0, inputs = 0, partial = 0, stage = 0, rest = 0, operand = 0,
+                sums = 0, inbox = 0, shared_bytes = 0;
     bool gathers = true;            ///< otherwise scatters
     std::size_t box_bytes = 0;      ///< of a step: what a block of a cluster, a group of a grid is sent
     std::size_t scratch_bytes = 0;  ///< of a direction in global memory: LoopExchange::scratch
@@ -134,6 +134,7 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
         return place;
     };
     constexpr std::int64_t kFloat = sizeof(float), kSumBytes = 32 * 2 * kFloat, kSlabBytes = 32 * 16;
+    g.lengths = book(g.rows * std::int64_t{sizeof(int)});
     g.carried = book(shape.states * g.rows * g.carried_pitch() * kFloat);
     g.rest_tiles = g.strips * g.tiles > shape.held() ? g.strips * g.tiles - shape.held() : 0;
     g.rest = book(warps * g.rest_tiles * shape.slabs() * kSlabBytes);

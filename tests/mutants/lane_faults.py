@@ -339,7 +339,7 @@ FAULTS = [
     ("loops: a pair's first weight twice", WHOLE + "backward.cuh", "elements[1][e] = two[1];", "elements[1][e] = two[0];", LOOPS),
     ("loops: dgates of the piece before in the other operand", WHOLE + "backward.cuh", "own_dgates(0, row, own)[gate", "own_dgates(1, row, own)[gate", LOOPS),
     ("loops: the first product of a piece lost", WHOLE + "backward.cuh", "if ((step > 0 || a.later_dgates != nullptr) &&", "if (step > 0 &&", LOOPS),
-    ("loops: a product for rows that took no later step", WHOLE + "backward.cuh", "takes(a.lengths, at.batch_row, t - a.t_step)", "takes(a.lengths, at.batch_row, t)", LOOPS),
+    ("loops: a product for rows that took no later step", WHOLE + "backward.cuh", "takes(at.row, step - 1)", "takes(at.row, step)", LOOPS),
     ("loops: gates' gradients written while others make them", WHOLE + "backward.cuh", "__syncthreads(); write(steps - 1);", "write(steps - 1);", LOOPS),
     ("loops: gates' gradients of the step before", WHOLE + "backward.cuh", "product(step + 1, [&] { write(step); });", "product(step + 1, [&] { write(step > 0 ? step - 1 : 0); });", LOOPS),
     ("loops: gates' gradients past the last unit", WHOLE + "backward.cuh", "e < kElements && e < left; ++e", "e < kElements; ++e", LOOPS),
