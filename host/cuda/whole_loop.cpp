@@ -31,6 +31,9 @@ std::string obstacle(const LoopTask& task, int major) {
     return "";
 }
 
+/// As kernels are told it; 0: there is none.
+float limit_of(double clip) { return clip > 0 ? static_cast<float>(clip) : std::numeric_limits<float>::infinity(); }
+
 /// Both kinds of loops as they are launched: what they have in common, and of each direction what fill(launched, loop,
 /// elements of h from step to step) adds.
 template <class Launched, class Loop, class Fill>
@@ -48,7 +51,7 @@ kernels::Directions<Launched> launched_of(std::span<const Loop> loops, const Fil
         a.t = first.t;
         a.t_step *= loops[d].reverse ? -1 : 1;  // backward begins with -1
         a.lengths = layer.lengths;
-        a.clip = layer.cell_clip;
+        a.clip = limit_of(layer.cell_clip);
         a.saved = first.saved;
         a.saved_step = a.t_step * layer.batch * layer.hidden * layer.cell->saved;
         fill(a, loops[d], a.t_step * layer.batch * layer.hidden);
@@ -134,7 +137,7 @@ void CudaBackend::loop_forward(std::span<const LoopForward> loops, Stream stream
             a.y = first.y;
             a.y_stride = first.y_stride;
             a.y_step = a.t_step * layer.batch * first.y_stride;
-            a.y_scale = first.y_scale;
+            a.y_scale = static_cast<float>(first.y_scale);
             a.y_add = first.y_add;
             a.exchange = exchange_of(layer, geometry, stream);
         });
@@ -150,7 +153,8 @@ void CudaBackend::loop_backward(std::span<const LoopBackward> loops, Stream stre
             const StepBackward& first = loop.first;
             const LoopLayer& layer = *first.layer;
             a.w = loop.w;
-            if (layer.recurrent_clip.kind == RecurrentClip::Kind::value) a.gradient_clip = layer.recurrent_clip.limit;
+            a.gradient_clip =
+                limit_of(layer.recurrent_clip.kind == RecurrentClip::Kind::value ? layer.recurrent_clip.limit : 0);
             a.later_dgates = first.dh.dgates_h;
             a.carry[0] = first.dh.carry;
             a.carry_in_storage = first.dh.carry_dtype == layer.precision.storage;
@@ -167,7 +171,7 @@ void CudaBackend::loop_backward(std::span<const LoopBackward> loops, Stream stre
             a.dy = first.dh.dy;
             a.dy_stride = first.dh.dy_stride;
             a.dy_step = a.t_step * layer.batch * first.dh.dy_stride;
-            a.dy_scale = first.dh.dy_scale;
+            a.dy_scale = static_cast<float>(first.dh.dy_scale);
             a.dgates_x = first.dgates_x;
             a.dgates_h = first.dgates_h;
             a.dgates_step = elements * layer.cell->gates;

@@ -50,13 +50,18 @@ public:
             for (int n = warp; n < halves; n += warps) {
                 const Inputs in[2] = {next[0], next[1]};
                 const bool ends = n + warps >= halves;
-                if (!ends || step + 1 < steps) read(next, ends ? step + 1 : step, ends ? warp : n + warps);
+                if (!ends || (step + 1 < steps && !geometry.gathers))
+                    read(next, ends ? step + 1 : step, ends ? warp : n + warps);
                 float sums[2];
                 add_slots(sums, step, n);
-#pragma unroll
-                for (int i = 0; i < 2; ++i) make(step, element(n, i), in[i], sums[i]);
+                make(step, n, in, sums);
             }
-            if (step + 1 < steps) product(step + 1, [&] { write(step); });
+            if (step + 1 == steps) break;
+            product(step + 1, [&] {
+                // In a grid not before: what a block announces waits for all that it has asked memory for.
+                if (geometry.gathers) read(next, step + 1, warp);
+                write(step);
+            });
         }
         __syncthreads();
         write(steps - 1);
@@ -207,98 +212,122 @@ private:
         float state[Cell::kStates], next[Cell::kStates];  // from [1]
         S saved[rondo::detail::at_least_one(Cell::kSaved)];
     };
+    /// Of what does not exist, any element's.
     RONDO_DEVICE void read(Inputs (&in)[2], int step, int n) const {
 #pragma unroll
         for (int i = 0; i < 2; ++i) {
             const Element at = element(n, i);
-            if (!at.exists) continue;
+            const int row = at.exists ? at.batch_row : 0, unit = at.exists ? at.unit : 0, index = row * H + unit;
             Inputs& e = in[i];
-            e.h = of_step<S>(a.state[0], step, a.state_step)[at.index];
-            e.next_h = of_step<S>(a.next[0], step, a.state_step)[at.index];
+            e.h = of_step<S>(a.state[0], step, a.state_step)[index];
+            e.next_h = of_step<S>(a.next[0], step, a.state_step)[index];
 #pragma unroll
             for (int s = 1; s < Cell::kStates; ++s) {
-                e.state[s] = of_step<float>(a.state[s], step, a.state_step)[at.index];
-                e.next[s] = of_step<float>(a.next[s], step, a.state_step)[at.index];
+                e.state[s] = of_step<float>(a.state[s], step, a.state_step)[index];
+                e.next[s] = of_step<float>(a.next[s], step, a.state_step)[index];
             }
             if constexpr (Cell::kSaved > 0) {
-                const S* const saved =
-                    of_step<S>(a.saved, step, a.saved_step) + at.batch_row * Cell::kSaved * H + at.unit;
+                const S* const saved = of_step<S>(a.saved, step, a.saved_step) + row * Cell::kSaved * H + unit;
 #pragma unroll
                 for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = saved[r * H];
             }
-            if (a.dy != nullptr)
-                e.dy = of_step<S>(a.dy, step, a.dy_step)[at.batch_row * static_cast<int>(a.dy_stride) + at.unit];
+            e.dy = a.dy == nullptr ? S(0.0f)
+                                   : of_step<S>(a.dy, step, a.dy_step)[row * static_cast<int>(a.dy_stride) + unit];
         }
     }
 
-    RONDO_DEVICE void make(int step, const Element& at, const Inputs& in, float sum) const {
-        S* const sent = own_dgates(step + 1, at.row, at.own);
-        if (!at.exists) {
+    /// A step of the n-th half strip: gradients of states, and those of gates to the operand. Both elements, of one row,
+    /// go through the cell's map side by side, as does what does not exist or take the step: a branch would let one wait
+    /// for the other.
+    RONDO_DEVICE void make(int step, int n, const Inputs (&in)[2], const float (&sums)[2]) const {
+        const Element both[2] = {element(n, 0), element(n, 1)};
+        const int row = both[0].row;
+        const bool exists = row < rows, active = exists && this->takes(row, step);
+        const bool later = exists && (step > 0 || a.later_dgates != nullptr) && this->takes(row, step - 1);
+        BackwardElement<Cell, float> elements[2];
 #pragma unroll
-            for (int gate = 0; gate < kGates; ++gate) sent[gate * width()] = S(0.0f);
-            return;
-        }
-        const auto carry = [&](int s) -> float& { return this->carried(s, at.row, at.own); };
-        float dh = carry(0);
-        if ((step > 0 || a.later_dgates != nullptr) && this->takes(at.row, step - 1)) {
-            dh += sum;
-            if (a.gradient_clip > 0) dh = math::clamp(dh, static_cast<float>(a.gradient_clip));
-        }
-        const bool active = this->takes(at.row, step);
-        BackwardElement<Cell, float> e;
-        if (active) {
-            if (a.dy != nullptr) dh += to_compute(in.dy) * static_cast<float>(a.dy_scale);
-            if (a.dstep[0] != nullptr) dh += to_compute(of_step<S>(a.dstep[0], step, a.state_step)[at.index]);
-            if (a.dh_told != nullptr) of_step<float>(a.dh_told, step, a.state_step)[at.index] = dh;
-            e.clip = a.clip > 0 ? static_cast<float>(a.clip) : HUGE_VALF;
-            e.state[0] = to_compute(in.h);
-            e.next[0] = to_compute(in.next_h);
+        for (int i = 0; i < 2; ++i) {
+            const Element& at = both[i];
+            BackwardElement<Cell, float>& e = elements[i];
+            const bool asked = active && at.exists;
+            float dh = this->carried(0, row, at.own);
+            dh = later ? math::clamp(dh + sums[i], a.gradient_clip) : dh;
+            dh += active ? to_compute(in[i].dy) * a.dy_scale : 0.0f;
+            if (a.dstep[0] != nullptr && asked) dh += to_compute(of_step<S>(a.dstep[0], step, a.state_step)[at.index]);
+            if (a.dh_told != nullptr && asked) of_step<float>(a.dh_told, step, a.state_step)[at.index] = dh;
+            e.clip = a.clip;
+            e.state[0] = to_compute(in[i].h);
+            e.next[0] = to_compute(in[i].next_h);
             e.dnext[0] = dh;
 #pragma unroll
             for (int s = 1; s < Cell::kStates; ++s) {
-                e.state[s] = in.state[s];
-                e.next[s] = in.next[s];
-                e.dnext[s] = carry(s);
-                if (a.dstep[s] != nullptr) e.dnext[s] += of_step<float>(a.dstep[s], step, a.state_step)[at.index];
+                e.state[s] = in[i].state[s];
+                e.next[s] = in[i].next[s];
+                e.dnext[s] = this->carried(s, row, at.own);
+                if (a.dstep[s] != nullptr && asked)
+                    e.dnext[s] += of_step<float>(a.dstep[s], step, a.state_step)[at.index];
             }
 #pragma unroll
-            for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = to_compute(in.saved[r]);
-            Cell::template backward<0>(e);
-#pragma unroll
-            for (int s = 0; s < Cell::kStates; ++s) carry(s) = e.dstate[s];
-        } else {
-            carry(0) = dh;
+            for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = to_compute(in[i].saved[r]);
         }
+#pragma unroll
+        for (int i = 0; i < 2; ++i) Cell::template backward<0>(elements[i]);
+        S* const sent = own_dgates(step + 1, row, both[0].own);
 #pragma unroll
         for (int gate = 0; gate < kGates; ++gate) {
-            if constexpr (Cell::kSharedGateGradients) {
-                sent[gate * width()] = active ? to_storage<S>(e.dgates_x[gate]) : S(0.0f);
-            } else {
-                sent[gate * width()] = active ? to_storage<S>(e.dgates_h[gate]) : S(0.0f);
-                of_step<S>(a.dgates_x, step, a.dgates_step)[(at.batch_row * kGates + gate) * H + at.unit] =
-                    active ? to_storage<S>(e.dgates_x[gate]) : S(0.0f);
-            }
-        }
-        if (step + 1 < steps) return;
+            device::Vector<S, 2> dgates;
 #pragma unroll
-        for (int s = 0; s < Cell::kStates; ++s) static_cast<float*>(a.dstate[s])[at.index] = carry(s);
+            for (int i = 0; i < 2; ++i) {
+                const bool asked = active && both[i].exists;
+                const float dgate_x = asked ? elements[i].dgates_x[gate] : 0.0f;
+                dgates[i] = to_storage<S>(dgate_x);
+                if constexpr (!Cell::kSharedGateGradients) {
+                    if (both[i].exists)
+                        of_step<S>(a.dgates_x, step,
+                                   a.dgates_step)[(both[i].batch_row * kGates + gate) * H + both[i].unit] = dgates[i];
+                    dgates[i] = to_storage<S>(asked ? elements[i].dgates_h[gate] : 0.0f);
+                }
+            }
+            device::store_vector(sent + gate * width(), dgates);
+        }
+#pragma unroll
+        for (int i = 0; i < 2; ++i)
+#pragma unroll
+            for (int s = 0; s < Cell::kStates; ++s) {
+                const float before = active ? elements[i].dstate[s] : elements[i].dnext[s];
+                this->carried(s, row, both[i].own) = before;
+                if (step + 1 == steps && both[i].exists) static_cast<float*>(a.dstate[s])[both[i].index] = before;
+            }
     }
 
     /// What make() has left of a step in the operand: gradients of gates, of those of h where the cell has two kinds.
     RONDO_DEVICE void write(int step) const {
-        constexpr int kElements = kLaneElements<S>;
+        constexpr int kElements = kLaneElements<S>, kTogether = 2;
         S* const dgates = of_step<S>(Cell::kSharedGateGradients ? a.dgates_x : a.dgates_h, step, a.dgates_step);
         const bool aligned = H % kElements == 0 && device::is_aligned<kElements>(dgates);
-        for (int n = warp; n < rows * kGates; n += geometry.threads() / 32) {
-            const int row = n / kGates, gate = n % kGates;
-            const S* const from = own_dgates(step + 1, row, 0) + gate * width();
-            S* const to = dgates + ((first_row + row) * kGates + gate) * H + first_unit;
-            for (int own = lane * kElements; own < geometry.units; own += 32 * kElements) {
-                const int left = H - first_unit - own;  // units that exist
-                if (aligned && left > 0) {
-                    device::store_vector(to + own, device::load_vector<kElements>(from + own));
+        const int pieces = geometry.units / kElements, count = rows * kGates * pieces, threads = geometry.threads();
+        for (int first = static_cast<int>(threadIdx.x); first < count; first += kTogether * threads) {
+            device::Vector<S, kElements> values[kTogether];  // of a grid they come from L2: not one after the other
+            S* to[kTogether];
+            int left[kTogether];  // units that exist
+#pragma unroll
+            for (int k = 0; k < kTogether; ++k) {
+                const unsigned i = static_cast<unsigned>(first + k * threads), by = static_cast<unsigned>(pieces);
+                const int row_gate = static_cast<int>(i / by), own = static_cast<int>(i % by) * kElements;
+                const int row = row_gate / kGates, gate = row_gate % kGates;
+                left[k] = first + k * threads < count ? H - first_unit - own : 0;
+                to[k] = dgates + (first_row * kGates + row_gate) * H + first_unit + own;
+                if (left[k] > 0)
+                    values[k] = device::load_vector<kElements>(own_dgates(step + 1, row, own) + gate * width());
+            }
+#pragma unroll
+            for (int k = 0; k < kTogether; ++k) {
+                if (aligned && left[k] > 0) {
+                    device::store_vector(to[k], values[k]);
                 } else {
-                    for (int e = 0; e < kElements && e < left; ++e) to[own + e] = from[own + e];
+#pragma unroll
+                    for (int e = 0; e < kElements; ++e)
+                        if (e < left[k]) to[k][e] = values[k][e];
                 }
             }
         }

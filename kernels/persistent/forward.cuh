@@ -57,12 +57,9 @@ public:
                 device::copy_async_wait<1>();
                 Made made[kUnits][2];
 #pragma unroll
-                for (int q = 0; q < kUnits; ++q) {
-                    if (!makes(pass, q)) continue;
-#pragma unroll
-                    for (int c = 0; c < 2; ++c) made[q][c] = make(step, pass, q, c, parity, sums);
-                    if (step + 1 < steps) send(step + 1, pass, q);
-                }
+                for (int q = 0; q < kUnits; ++q)
+                    if (makes(pass, q)) make(made[q], step, pass, q, parity, sums);
+                if (step + 1 < steps) send(step + 1, pass);
                 if (ends && step + 1 < steps) inbox.announce();
                     // Others wait for h; for what follows nobody does.
 #pragma unroll
@@ -131,33 +128,38 @@ private:
                    strip_warp, [&](int i) { return makes(pass, i / kGates); });
     }
 
-    /// Where a warp gathers what it sends of a slab of units: [8 rows][8 units].
-    RONDO_DEVICE S* stage() const { return reinterpret_cast<S*>(shared + geometry.stage) + warp * (kSlab * kSlab); }
-    /// Sends it as a part of operand i. The whole warp calls it.
-    RONDO_DEVICE void send(int i, int pass, int q) const {
+    /// Where a warp gathers what it sends of its q-th slab of units: [8 rows][8 units].
+    RONDO_DEVICE S* stage(int q) const {
+        return reinterpret_cast<S*>(shared + geometry.stage) + (warp * kUnits + q) * (kSlab * kSlab);
+    }
+    /// Sends all that the warp makes of a pass, as a part of operand i. The whole warp calls it.
+    RONDO_DEVICE void send(int i, int pass) const {
         constexpr int kElements = kLaneElements<S>, kPieces = kSlab / kElements;
         const int copies = geometry.exchange == Exchange::cluster ? geometry.ranks : 1;
         __syncwarp();
-        for (int n = lane; n < copies * kSlab * kPieces; n += 32) {
-            const int from = n % (kSlab * kPieces), part = from % kPieces * kElements,
-                      row = pass * kSlab + from / kPieces;
-            if (row < rows)
-                inbox.put(i, n / (kSlab * kPieces),
-                          (row * geometry.pitch + first_unit + slab(q) + part) * static_cast<int>(sizeof(S)),
-                          device::load_vector<4>(reinterpret_cast<const std::uint32_t*>(stage() + from * kElements)));
-        }
+#pragma unroll
+        for (int q = 0; q < kUnits; ++q)
+            for (int n = lane; n < copies * kSlab * kPieces && makes(pass, q); n += 32) {
+                const int from = n % (kSlab * kPieces), part = from % kPieces * kElements,
+                          row = pass * kSlab + from / kPieces;
+                if (row < rows)
+                    inbox.put(
+                        i, n / (kSlab * kPieces),
+                        (row * geometry.pitch + first_unit + slab(q) + part) * static_cast<int>(sizeof(S)),
+                        device::load_vector<4>(reinterpret_cast<const std::uint32_t*>(stage(q) + from * kElements)));
+            }
         __syncwarp();
     }
     /// Operand 0: h before the first step.
     RONDO_DEVICE void send_first() const {
-        for (int pass = split; pass < this->passes(); pass += geometry.splits)
-            for (int q = 0; q < kUnits; ++q) {
+        for (int pass = 0; pass < this->passes(); ++pass) {
+            for (int q = 0; q < kUnits; ++q)
                 for (int i = lane; i < kSlab * kSlab; i += 32) {
                     const int row = pass * kSlab + i / kSlab;
-                    stage()[i] = row < rows ? to_storage<S>(this->carried(0, row, slab(q) + i % kSlab)) : S(0.0f);
+                    stage(q)[i] = row < rows ? to_storage<S>(this->carried(0, row, slab(q) + i % kSlab)) : S(0.0f);
                 }
-                send(0, pass, q);
-            }
+            send(0, pass);
+        }
         inbox.announce();
     }
 
@@ -189,41 +191,49 @@ private:
         bool active;
         S saved[rondo::detail::at_least_one(Cell::kSaved)];
     };
-    /// A step of an element: states, and h to the stage.
-    RONDO_DEVICE Made make(int step, int pass, int q, int c, int place, const float (&sums)[kSlabs][2]) const {
-        const Element at = element(pass, q, c);
-        S& sent = stage()[(2 * (lane % 4) + c) * kSlab + lane / 4];
-        Made made;
-        made.active = at.exists && this->takes(at.row, step);
-        if (!made.active) {
-            sent = at.exists ? to_storage<S>(this->carried(0, at.row, at.own)) : S(0.0f);
+    /// A step of the q-th slab's elements: states, and h to the stage. Both go through the cell's map side by side, as does
+    /// what does not exist or take the step: a branch would let one wait for the other.
+    RONDO_DEVICE void make(Made (&made)[2], int step, int pass, int q, int place,
+                           const float (&sums)[kSlabs][2]) const {
+        ForwardElement<Cell, float> elements[2];
 #pragma unroll
-            for (int r = 0; r < Cell::kSaved; ++r) made.saved[r] = S(0.0f);
-            return made;
+        for (int c = 0; c < 2; ++c) {
+            const Element at = element(pass, q, c);
+            made[c].active = at.exists && this->takes(at.row, step);
+            ForwardElement<Cell, float>& e = elements[c];
+            e.clip = a.clip;
+#pragma unroll
+            for (int s = 0; s < Cell::kStates; ++s) e.state[s] = this->carried(s, at.row, at.own);
+#pragma unroll
+            for (int gate = 0; gate < kGates; ++gate) {
+                e.gates_x[gate] = input(place, q, c, gate);
+                e.gates_h[gate] = sums[q * kGates + gate][c] + bias(gate * geometry.units + at.own);
+            }
         }
-        ForwardElement<Cell, float> e;
-        e.clip = a.clip > 0 ? static_cast<float>(a.clip) : HUGE_VALF;
 #pragma unroll
-        for (int s = 0; s < Cell::kStates; ++s) e.state[s] = this->carried(s, at.row, at.own);
+        for (int c = 0; c < 2; ++c) {
+            ForwardElement<Cell, float>& e = elements[c];
+            Cell::template forward<0>(e);
+            e.next[0] = rounded<S>(e.next[0]);
 #pragma unroll
-        for (int gate = 0; gate < kGates; ++gate) {
-            e.gates_x[gate] = input(place, q, c, gate);
-            e.gates_h[gate] = sums[q * kGates + gate][c] + bias(gate * geometry.units + at.own);
+            for (int s = 0; s < Cell::kStates; ++s) e.next[s] = made[c].active ? e.next[s] : e.state[s];
+#pragma unroll
+            for (int r = 0; r < Cell::kSaved; ++r) made[c].saved[r] = to_storage<S>(made[c].active ? e.saved[r] : 0.0f);
         }
-        Cell::template forward<0>(e);
-        sent = to_storage<S>(e.next[0]);
-        e.next[0] = to_compute(sent);
 #pragma unroll
-        for (int s = 0; s < Cell::kStates; ++s) this->carried(s, at.row, at.own) = e.next[s];
+        for (int c = 0; c < 2; ++c) {
+            const Element at = element(pass, q, c);
+            const ForwardElement<Cell, float>& e = elements[c];
+            stage(q)[(2 * (lane % 4) + c) * kSlab + lane / 4] = to_storage<S>(at.exists ? e.next[0] : 0.0f);
 #pragma unroll
-        for (int r = 0; r < Cell::kSaved; ++r) made.saved[r] = to_storage<S>(e.saved[r]);
-        return made;
+            for (int s = 0; s < Cell::kStates; ++s)
+                if (made[c].active) this->carried(s, at.row, at.own) = e.next[s];
+        }
     }
     RONDO_DEVICE void write(int step, const Element& at, const Made& made) const {
         if (!at.exists) return;
         const float h[1] = {this->carried(0, at.row, at.own)};
-        const Output<S> y{a.y == nullptr ? nullptr : of_step<S>(a.y, step, a.y_step), a.y_stride,
-                          static_cast<float>(a.y_scale), a.y_add};
+        const Output<S> y{a.y == nullptr ? nullptr : of_step<S>(a.y, step, a.y_step), a.y_stride, a.y_scale, a.y_add};
         if (made.active)
             y.put(h, at.batch_row, at.unit);
         else

@@ -152,7 +152,7 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
         g.biases = book(shape.gates * units * kFloat);
         g.inputs = book(2 * g.threads() * shape.slabs() * 2 * kFloat);
         g.partial = book(g.splits > 1 ? 2 * warps * shape.slabs() * kSumBytes : 0);
-        g.stage = book(warps * kSlab * kSlab * element);
+        g.stage = book(warps * shape.slabs() / shape.gates * kSlab * kSlab * element);
     }
     box = up(box, 128);
     g.box_bytes = static_cast<std::size_t>(box);
@@ -177,7 +177,7 @@ struct LoopForward {
     const std::int64_t* lengths = nullptr;                             ///< [B] or null
     const void* w = nullptr;                                           ///< in S [G·H,H]
     const void* bias_h = nullptr;                                      ///< in C [G,H] or null
-    double clip = 0;                                                   ///< of the cell; 0 for none
+    float clip = 0;                                                    ///< of the cell; infinity for none
     const void* gates_x = nullptr;                                     ///< in C [B,G,H]
     std::int64_t gates_x_step = 0;
     const void* state[kMostStates] = {};  ///< in [0] S [B,H], others C [B,H]: before the first step
@@ -188,7 +188,7 @@ struct LoopForward {
     std::int64_t saved_step = 0;
     void* y = nullptr;  ///< out S, rows y_stride apart, or null
     std::int64_t y_stride = 0, y_step = 0;
-    double y_scale = 1;
+    float y_scale = 1;
     bool y_add = false;
     LoopExchange exchange;
 };
@@ -198,7 +198,8 @@ struct LoopBackward {
     std::int64_t batch = 0, hidden = 0, steps = 0, t = 0, t_step = -1;
     const std::int64_t* lengths = nullptr;
     const void* w = nullptr;
-    double clip = 0, gradient_clip = 0;   ///< the latter of what flows back from a step to h before it, by value
+    float clip = 0,
+          gradient_clip = 0;  ///< of the cell; of what flows back from a step to h before it, by value. Or infinity
     const void* later_dgates = nullptr;   ///< in S [B,G,H]: dgates_h of the step that ran after the first one; or null
     const void* carry[kMostStates] = {};  ///< in [B,H]: gradients after the first step but for the product; or null
     bool carry_in_storage = false;        ///< carry[0] is in S
@@ -209,7 +210,7 @@ struct LoopBackward {
     std::int64_t saved_step = 0;
     const void* dy = nullptr;  ///< in S, rows dy_stride apart, or null
     std::int64_t dy_stride = 0, dy_step = 0;
-    double dy_scale = 1;
+    float dy_scale = 1;
     const void* dstep[kMostStates] = {};  ///< in [0] S [B,H], others C [B,H]: asked for of a step's states; or null
     void* dgates_x = nullptr;             ///< out S [B,G,H]
     void* dgates_h = nullptr;             ///< out S [B,G,H], where the cell has two kinds

@@ -92,7 +92,7 @@ struct Lstm : LstmGates<kCoupled> {
         const T dao = e.dnext[H] * tanh_c * d_sigmoid(o);
         T dc = e.dnext[C] + e.dnext[H] * o * d_tanh(tanh_c);
         if constexpr (kPeepholes) dc = dc + dao * e.vectors[PO];
-        dc = select(T(1) / marked < T(0), T(0), dc);  // the division tells -0 from 0
+        dc = select(negative(marked), T(0), dc);
 
         T dai, dc_before = dc * f;
         if constexpr (kCoupled) {

@@ -29,8 +29,27 @@ RONDO_HD float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
 RONDO_HD double fma(double a, double b, double c) { return ::fma(a, b, c); }
 
 /// 1 / (1 + e^-x). e^-x overflows to infinity for large negative x, which gives the right limit 0.
-RONDO_HD float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
+RONDO_HD float sigmoid(float x) {
+    const float divisor = 1.0f + exp(-x);
+#if defined(__CUDA_ARCH__)
+    // Within one ulp (PTX ISA, rcp). The correctly rounded quotient takes a branch, over which a thread's other elements
+    // cannot be made meanwhile.
+    float quotient;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(quotient) : "f"(divisor));
+    return quotient;
+#else
+    return 1.0f / divisor;
+#endif
+}
 RONDO_HD double sigmoid(double x) { return 1.0 / (1.0 + exp(-x)); }
+
+/// Whether the sign is negative, of zero too.
+template <class T>
+RONDO_HD auto negative(T x) {
+    return T(1) / x < T(0);
+}
+RONDO_HD bool negative(float x) { return std::signbit(x); }
+RONDO_HD bool negative(double x) { return std::signbit(x); }
 
 /// condition ? a : b, element by element where the condition is a pack of masks.
 template <class T>

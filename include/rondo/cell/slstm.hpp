@@ -69,7 +69,7 @@ struct Slstm {
         // Of the exponents: of i, of f, and of m', which is subtracted from both and is one of them.
         const T di = (dc * z + dn) * i, df = (dc * e.state[C] + dn * e.state[N]) * f;
         const T dm = e.dnext[M] - di - df;
-        const auto of_past = T(1) / marked < T(0);  // the division tells -0 from 0
+        const auto of_past = negative(marked);
         const T dpast = df + select(of_past, dm, T(0));
         e.dgates_x[I] = di + select(of_past, T(0), dm);
         e.dgates_x[F] = dpast * e.saved[kShut];
