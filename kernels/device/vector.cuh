@@ -45,7 +45,8 @@ struct Word<16> {
 template <int kLength, class T>
 RONDO_DEVICE Vector<T, kLength> load_vector(const T* p) {
     using Word = typename detail::Word<sizeof(Vector<T, kLength>)>::Type;
-    return bit_cast<Vector<T, kLength>>(*reinterpret_cast<const Word*>(p));
+    const Word word = *reinterpret_cast<const Word*>(p);  // by value: a copy out of memory would go byte by byte
+    return bit_cast<Vector<T, kLength>>(word);
 }
 
 template <class T, int kLength>

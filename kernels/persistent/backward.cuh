@@ -44,24 +44,23 @@ public:
                                                   : static_cast<const float*>(a.carry[s])[index];
         });
         Inputs next[2];
-        read(next, 0, warp);
-        product(0, [] {});
+        // In a grid not before an announcement, which waits for all that the block has asked memory for.
+        const bool reads_ahead = !geometry.gathers;
+        if (reads_ahead) read(next, 0, warp);
         for (int step = 0; step < steps; ++step) {
+            product(step, [&] {
+                if (!reads_ahead) read(next, step, warp);
+                if (step > 0) write(step - 1);
+            });
             for (int n = warp; n < halves; n += warps) {
                 const Inputs in[2] = {next[0], next[1]};
                 const bool ends = n + warps >= halves;
-                if (!ends || (step + 1 < steps && !geometry.gathers))
+                if (!ends || (reads_ahead && step + 1 < steps))
                     read(next, ends ? step + 1 : step, ends ? warp : n + warps);
                 float sums[2];
                 add_slots(sums, step, n);
                 make(step, n, in, sums);
             }
-            if (step + 1 == steps) break;
-            product(step + 1, [&] {
-                // In a grid not before: what a block announces waits for all that it has asked memory for.
-                if (geometry.gathers) read(next, step + 1, warp);
-                write(step);
-            });
         }
         __syncthreads();
         write(steps - 1);

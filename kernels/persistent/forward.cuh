@@ -42,31 +42,30 @@ public:
         });
         send_first();
 
-        fetch(0, 0, 0);
+        int turn = 0, parity = 0;  // of the pass
+        unsigned next = take_turns(turn);
+        fetch(0, 0, next, 0);
         device::copy_async_commit();
-        int parity = 0;  // of the pass
         const int passes = this->passes();
         for (int step = 0; step < steps; ++step) {
             for (int pass = 0; pass < passes; ++pass, parity ^= 1) {
-                const bool ends = pass + 1 == passes;
-                if (!ends || step + 1 < steps) fetch(ends ? step + 1 : step, ends ? 0 : pass + 1, parity ^ 1);
+                const unsigned mine = next;
+                const bool ends = pass + 1 == passes, last = ends && step + 1 == steps;
+                if (ends) turn = 0;
+                next = take_turns(turn);
+                if (!last) fetch(ends ? step + 1 : step, ends ? 0 : pass + 1, next, parity ^ 1);
                 device::copy_async_commit();
                 if (pass == 0) inbox.await(step);
                 float sums[kSlabs][2];
-                multiply(sums, step, pass, parity);
+                multiply(sums, step, pass, mine, parity);
                 device::copy_async_wait<1>();
                 Made made[kUnits][2];
 #pragma unroll
                 for (int q = 0; q < kUnits; ++q)
-                    if (makes(pass, q)) make(made[q], step, pass, q, parity, sums);
-                if (step + 1 < steps) send(step + 1, pass);
-                if (ends && step + 1 < steps) inbox.announce();
-                    // Others wait for h; for what follows nobody does.
-#pragma unroll
-                for (int q = 0; q < kUnits; ++q)
-#pragma unroll
-                    for (int c = 0; c < 2; ++c)
-                        if (makes(pass, q)) write(step, element(pass, q, c), made[q][c]);
+                    if (takes_turn(mine, q)) make(made[q], step, pass, q, parity, sums);
+                if (step + 1 < steps) send(step + 1, pass, mine);
+                if (ends && !last) inbox.announce();
+                write(step, pass, mine, made);  // others wait for h; for this nobody does
             }
         }
         inbox.end();
@@ -75,7 +74,18 @@ public:
 private:
     /// The first unit of the warp's q-th slab of units in its block.
     RONDO_DEVICE int slab(int q) const { return (strip_warp * kUnits + q) * kSlab; }
-    RONDO_DEVICE bool makes(int pass, int q) const { return (pass * kUnits + q) % geometry.splits == split; }
+    /// Which slabs of units the warp makes of a pass, one bit for each: all those of the strip and of all passes one after
+    /// the other, the warps that share out K take turns. turn: whose the first one's is; in the end, the next pass's.
+    RONDO_DEVICE unsigned take_turns(int& turn) const {
+        unsigned mine = 0;
+#pragma unroll
+        for (int q = 0; q < kUnits; ++q) {
+            mine |= (turn == split ? 1u : 0u) << q;
+            turn = turn + 1 == geometry.splits ? 0 : turn + 1;
+        }
+        return mine;
+    }
+    RONDO_DEVICE static bool takes_turn(unsigned mine, int q) { return (mine >> q & 1u) != 0; }
     /// The one that this thread makes in row c of its two.
     RONDO_DEVICE Element element(int pass, int q, int c) const {
         return Base::element(pass * kSlab + 2 * (lane % 4) + c, slab(q) + lane / 4);
@@ -104,7 +114,7 @@ private:
         });
     }
     /// sums = W_hh·hᵀ of a pass, whole where this warp makes something of them.
-    RONDO_DEVICE void multiply(float (&sums)[kSlabs][2], int step, int pass, int parity) const {
+    RONDO_DEVICE void multiply(float (&sums)[kSlabs][2], int step, int pass, unsigned mine, int parity) const {
         const S* h = reinterpret_cast<const S*>(inbox.box(step)) + (pass * kSlab + lane / 4) * geometry.pitch +
                      split * geometry.tiles * kTileElements<S>;
         float d[kSlabs / 2][4] = {};
@@ -125,7 +135,7 @@ private:
         if (geometry.splits == 1) return;
         const int place = geometry.splits * geometry.strip_warps * kSlabs * 64;
         add_splits(sums, reinterpret_cast<float*>(shared + geometry.partial) + parity * place, geometry, split,
-                   strip_warp, [&](int i) { return makes(pass, i / kGates); });
+                   strip_warp, [&](int i) { return takes_turn(mine, i / kGates); });
     }
 
     /// Where a warp gathers what it sends of its q-th slab of units: [8 rows][8 units].
@@ -133,13 +143,13 @@ private:
         return reinterpret_cast<S*>(shared + geometry.stage) + (warp * kUnits + q) * (kSlab * kSlab);
     }
     /// Sends all that the warp makes of a pass, as a part of operand i. The whole warp calls it.
-    RONDO_DEVICE void send(int i, int pass) const {
+    RONDO_DEVICE void send(int i, int pass, unsigned mine) const {
         constexpr int kElements = kLaneElements<S>, kPieces = kSlab / kElements;
         const int copies = geometry.exchange == Exchange::cluster ? geometry.ranks : 1;
         __syncwarp();
 #pragma unroll
         for (int q = 0; q < kUnits; ++q)
-            for (int n = lane; n < copies * kSlab * kPieces && makes(pass, q); n += 32) {
+            for (int n = lane; n < copies * kSlab * kPieces && takes_turn(mine, q); n += 32) {
                 const int from = n % (kSlab * kPieces), part = from % kPieces * kElements,
                           row = pass * kSlab + from / kPieces;
                 if (row < rows)
@@ -152,13 +162,13 @@ private:
     }
     /// Operand 0: h before the first step.
     RONDO_DEVICE void send_first() const {
-        for (int pass = 0; pass < this->passes(); ++pass) {
+        for (int pass = 0, turn = 0; pass < this->passes(); ++pass) {
             for (int q = 0; q < kUnits; ++q)
                 for (int i = lane; i < kSlab * kSlab; i += 32) {
                     const int row = pass * kSlab + i / kSlab;
                     stage(q)[i] = row < rows ? to_storage<S>(this->carried(0, row, slab(q) + i % kSlab)) : S(0.0f);
                 }
-            send(0, pass);
+            send(0, pass, take_turns(turn));
         }
         inbox.announce();
     }
@@ -166,23 +176,23 @@ private:
     RONDO_DEVICE float& bias(int i) const { return reinterpret_cast<float*>(shared + geometry.biases)[i]; }
     /// gates_x on their way while products are made: of two passes, every thread its own.
     RONDO_DEVICE float& input(int place, int q, int c, int gate) const {
-        return reinterpret_cast<float*>(
-            shared + geometry.inputs)[static_cast<unsigned>((((place * kUnits + q) * 2 + c) * kGates + gate) *
-                                                            geometry.threads()) +
-                                      threadIdx.x];
+        float* const warps = reinterpret_cast<float*>(shared + geometry.inputs) +
+                             (place * (geometry.threads() / 32) + warp) * (kSlabs * 2 * 32);
+        return warps[((q * 2 + c) * kGates + gate) * 32 + lane];
     }
-    RONDO_DEVICE void fetch(int step, int pass, int place) const {
+    RONDO_DEVICE void fetch(int step, int pass, unsigned mine, int place) const {
+        const Element first = element(pass, 0, 0);
+        const float* const gates_x =
+            of_step<float>(a.gates_x, step, a.gates_x_step) + first.batch_row * kGates * H + first.unit;
 #pragma unroll
-        for (int q = 0; q < kUnits; ++q)
+        for (int c = 0; c < 2; ++c)
 #pragma unroll
-            for (int c = 0; c < 2; ++c) {
-                const Element e = element(pass, q, c);
-                if (!makes(pass, q) || !e.exists) continue;
-                const float* const gates_x =
-                    of_step<float>(a.gates_x, step, a.gates_x_step) + e.batch_row * kGates * H + e.unit;
+            for (int gate = 0; gate < kGates; ++gate) {
+                const float* const from = gates_x + (c * kGates + gate) * H;
 #pragma unroll
-                for (int gate = 0; gate < kGates; ++gate)
-                    device::copy_async_word(&input(place, q, c, gate), gates_x + gate * H);
+                for (int q = 0; q < kUnits; ++q)
+                    if (takes_turn(mine, q) && first.row + c < rows && first.unit + q * kSlab < H)
+                        device::copy_async_word(&input(place, q, c, gate), from + q * kSlab);
             }
     }
 
@@ -230,27 +240,35 @@ private:
                 if (made[c].active) this->carried(s, at.row, at.own) = e.next[s];
         }
     }
-    RONDO_DEVICE void write(int step, const Element& at, const Made& made) const {
-        if (!at.exists) return;
-        const float h[1] = {this->carried(0, at.row, at.own)};
+    RONDO_DEVICE void write(int step, int pass, unsigned mine, const Made (&made)[kUnits][2]) const {
         const Output<S> y{a.y == nullptr ? nullptr : of_step<S>(a.y, step, a.y_step), a.y_stride, a.y_scale, a.y_add};
-        if (made.active)
-            y.put(h, at.batch_row, at.unit);
-        else
-            y.template put_idle<1>(at.batch_row, at.unit);
-        if (a.saved != nullptr) {
-            S* const saved = of_step<S>(a.saved, step, a.saved_step) + at.batch_row * Cell::kSaved * H + at.unit;
 #pragma unroll
-            for (int r = 0; r < Cell::kSaved; ++r) saved[r * H] = made.saved[r];
-        }
+        for (int c = 0; c < 2; ++c) {
+            const Element first = element(pass, 0, c);
+            S* const saved = of_step<S>(a.saved, step, a.saved_step) + first.batch_row * Cell::kSaved * H + first.unit;
 #pragma unroll
-        for (int s = 0; s < Cell::kStates; ++s) {
-            if (!a.every[s] && step + 1 < steps) continue;
-            const int slot = a.every[s] ? step : 0;
-            if (s == 0)
-                of_step<S>(a.next[0], slot, a.next_step)[at.index] = to_storage<S>(h[0]);
-            else
-                of_step<float>(a.next[s], slot, a.next_step)[at.index] = this->carried(s, at.row, at.own);
+            for (int q = 0; q < kUnits; ++q) {
+                if (!takes_turn(mine, q) || first.row >= rows || first.unit + q * kSlab >= H) continue;
+                const float h[1] = {this->carried(0, first.row, first.own + q * kSlab)};
+                if (made[q][c].active)
+                    y.put(h, first.batch_row, first.unit + q * kSlab);
+                else
+                    y.template put_idle<1>(first.batch_row, first.unit + q * kSlab);
+                if (a.saved != nullptr) {
+#pragma unroll
+                    for (int r = 0; r < Cell::kSaved; ++r) (saved + r * H)[q * kSlab] = made[q][c].saved[r];
+                }
+#pragma unroll
+                for (int s = 0; s < Cell::kStates; ++s) {
+                    if (!a.every[s] && step + 1 < steps) continue;
+                    const int slot = a.every[s] ? step : 0;
+                    if (s == 0)
+                        (of_step<S>(a.next[0], slot, a.next_step) + first.index)[q * kSlab] = to_storage<S>(h[0]);
+                    else
+                        (of_step<float>(a.next[s], slot, a.next_step) + first.index)[q * kSlab] =
+                            this->carried(s, first.row, first.own + q * kSlab);
+                }
+            }
         }
     }
 };
