@@ -15,15 +15,19 @@ using kernels::Geometry;
 using kernels::LoopShape;
 
 /// Figures of an H100, in cycles of its clock unless said otherwise. Measured on: nothing yet. Sources: NVIDIA's
-/// CUDA documentation for rates; published microbenchmarks for the others; bench_gpu_micro measures each of them.
+/// CUDA documentation for rates; machine code for what is called instructions (LSTM in bf16, nvcc 13.0, sm_90a, counted
+/// by nvdisasm on 2026-11-23), of which a quarter of a multiprocessor begins one a cycle; published microbenchmarks for the
+/// others; bench_gpu_micro measures each of those.
 constexpr double kCyclesPerMicrosecond = 1700;
-constexpr double kProductCycles = 6.5;          // an mma of a quarter of a multiprocessor, with others under way
-constexpr double kProductLatency = 33;          // of one that waits for the one before it
-constexpr double kSharedBytesPerCycle = 128;    // of a multiprocessor
-constexpr double kPushedBytesPerCycle = 20;     // into the shared memory of a cluster's other blocks
-constexpr double kL2BytesPerCycle = 48;         // of a multiprocessor
-constexpr double kBarrier = 40;                 // of a block
-constexpr double kMake = 150, kMakeSlab = 100;  // a cell's map, and that of each 8 units and 8 rows
+constexpr double kProductCycles = 6.5;        // an mma of a quarter of a multiprocessor, with others under way
+constexpr double kProductLatency = 33;        // of one that waits for the one before it
+constexpr double kSharedBytesPerCycle = 128;  // of a multiprocessor
+constexpr double kPushedBytesPerCycle = 20;   // into the shared memory of a cluster's other blocks
+constexpr double kL2BytesPerCycle = 48;       // of a multiprocessor
+constexpr double kBarrier = 40;               // of a block
+constexpr double kMake = 150;                 // latency of a cell's map
+constexpr double kMakeForward = 640;          // instructions for 8 units and 8 rows: inputs, map, sending, outputs
+constexpr double kMakeBackward = 1000;
 constexpr double kSoloExchange = 60;
 constexpr double kClusterExchange = 400;
 constexpr double kGridExchange = 1100;
@@ -69,16 +73,16 @@ double expected_microseconds(const LoopQuestion& question, const Geometry& g, in
     const double rest = g.rest_tiles * slabs * warps * 512;
     const double multiply = std::max({ceil_div(warps, 4) * products * kProductCycles, chain,
                                       (rest + warps * tiles * 8 * kernels::kOperandBytes) / kSharedBytesPerCycle});
-    // Slabs of units that a warp makes.
-    const double made = shape.backward ? ceil_div(passes * g.units / kernels::kSlab, warps)
-                                       : ceil_div(passes * shape.warp_units() / kernels::kSlab, g.splits);
+    // Of each pass and 8 units, by the warps of the busiest quarter.
+    const double made = ceil_div(passes * g.units / kernels::kSlab, std::min(4.0, warps));
     const double barriers = shape.backward ? 1 : g.splits > 1 ? 2 * passes : 0;
     const auto box = static_cast<double>(g.box_bytes);
     double exchange = kSoloExchange;
     if (g.exchange == Exchange::cluster) exchange = kClusterExchange + box / kPushedBytesPerCycle;
     if (g.exchange == Exchange::grid)
         exchange = kGridExchange + 3 * kBarrier + box * g.strip_warps * g.strips / kL2BytesPerCycle;
-    const double step = passes * multiply + barriers * kBarrier + kMake + made * kMakeSlab + exchange;
+    const double step = passes * multiply + barriers * kBarrier + kMake +
+                        made * (shape.backward ? kMakeBackward : kMakeForward) + exchange;
     return ceil_div(g.groups, at_once) *
            (step / kCyclesPerMicrosecond + kStartMicroseconds / static_cast<double>(question.steps));
 }

@@ -145,14 +145,13 @@ private:
             inbox.announce();
             meanwhile();
             inbox.await(i);
-            multiply(i);
-            __syncthreads();
         } else {
             __syncthreads();
-            multiply(i);
-            meanwhile();
-            inbox.await(i);
         }
+        multiply(i);
+        if (geometry.gathers) return __syncthreads();
+        meanwhile();
+        inbox.await(i);
     }
     RONDO_DEVICE void multiply(int i) const {
         const int tiles = this->tiles();

@@ -175,15 +175,16 @@ private:
 
     RONDO_DEVICE float& bias(int i) const { return reinterpret_cast<float*>(shared + geometry.biases)[i]; }
     /// gates_x on their way while products are made: of two passes, every thread its own.
-    RONDO_DEVICE float& input(int place, int q, int c, int gate) const {
-        float* const warps = reinterpret_cast<float*>(shared + geometry.inputs) +
-                             (place * (geometry.threads() / 32) + warp) * (kSlabs * 2 * 32);
-        return warps[((q * 2 + c) * kGates + gate) * 32 + lane];
+    RONDO_DEVICE float* inputs(int place) const {
+        return reinterpret_cast<float*>(shared + geometry.inputs) +
+               (place * (geometry.threads() / 32) + warp) * (kSlabs * 2 * 32) + lane;
     }
+    RONDO_DEVICE static int input(int q, int c, int gate) { return ((q * 2 + c) * kGates + gate) * 32; }
     RONDO_DEVICE void fetch(int step, int pass, unsigned mine, int place) const {
         const Element first = element(pass, 0, 0);
         const float* const gates_x =
             of_step<float>(a.gates_x, step, a.gates_x_step) + first.batch_row * kGates * H + first.unit;
+        float* const to = inputs(place);
 #pragma unroll
         for (int c = 0; c < 2; ++c)
 #pragma unroll
@@ -192,7 +193,7 @@ private:
 #pragma unroll
                 for (int q = 0; q < kUnits; ++q)
                     if (takes_turn(mine, q) && first.row + c < rows && first.unit + q * kSlab < H)
-                        device::copy_async_word(&input(place, q, c, gate), from + q * kSlab);
+                        device::copy_async_word(to + input(q, c, gate), from + q * kSlab);
             }
     }
 
@@ -206,6 +207,7 @@ private:
     RONDO_DEVICE void make(Made (&made)[2], int step, int pass, int q, int place,
                            const float (&sums)[kSlabs][2]) const {
         ForwardElement<Cell, float> elements[2];
+        const float* const from = inputs(place);
 #pragma unroll
         for (int c = 0; c < 2; ++c) {
             const Element at = element(pass, q, c);
@@ -216,7 +218,7 @@ private:
             for (int s = 0; s < Cell::kStates; ++s) e.state[s] = this->carried(s, at.row, at.own);
 #pragma unroll
             for (int gate = 0; gate < kGates; ++gate) {
-                e.gates_x[gate] = input(place, q, c, gate);
+                e.gates_x[gate] = from[input(q, c, gate)];
                 e.gates_h[gate] = sums[q * kGates + gate][c] + bias(gate * geometry.units + at.own);
             }
         }

@@ -120,15 +120,16 @@ RONDO_DEVICE void add_splits(float (&sums)[kSlabs][2], float* partial, const Geo
         device::store_vector(place(split, slab), Pair{{sums[slab][0], sums[slab][1]}});
     __syncthreads();
 #pragma unroll
-    for (int slab = 0; slab < kSlabs; ++slab) {
-        if (!wanted(slab)) continue;
-        sums[slab][0] = sums[slab][1] = 0;
-        for (int of_split = 0; of_split < geometry.splits; ++of_split) {
+    for (int slab = 0; slab < kSlabs; ++slab) sums[slab][0] = sums[slab][1] = 0;
+#pragma unroll 4  // loads under way
+    for (int of_split = 0; of_split < geometry.splits; ++of_split)
+#pragma unroll
+        for (int slab = 0; slab < kSlabs; ++slab) {
+            if (!wanted(slab)) continue;
             const Pair other = device::load_vector<2>(place(of_split, slab));
             sums[slab][0] += other[0];
             sums[slab][1] += other[1];
         }
-    }
 }
 
 }  // namespace rondo::kernels

@@ -179,8 +179,9 @@ TEST(CudaLoopChoice, GrowsFromOneMultiprocessorToManyAndBackToSteps) {
         const cuda::LoopChoice choice = choice_on_an_h100(4, hidden, batch, TimeLoop::automatic);
         return choice.geometry ? cuda::describe(*choice.geometry) : std::string("steps");
     };
-    EXPECT_TRUE(exchange(64, 32).starts_with("solo")) << exchange(64, 32);
-    EXPECT_TRUE(exchange(128, 32).starts_with("solo")) << exchange(128, 32);
+    for (const std::int64_t hidden : {64, 128})
+        EXPECT_TRUE(exchange(hidden, 1024).starts_with("solo")) << "rows for all: " << exchange(hidden, 1024);
+    EXPECT_TRUE(exchange(128, 16).starts_with("cluster")) << exchange(128, 16);
     EXPECT_TRUE(exchange(256, 16).starts_with("cluster")) << exchange(256, 16);
     EXPECT_TRUE(exchange(512, 16).starts_with("cluster")) << exchange(512, 16);
     for (const std::int64_t hidden : {650, 768, 1024, 1500})
