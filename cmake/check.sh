@@ -60,6 +60,8 @@ build_cuda() {
     configure cuda "${together[@]}" -DCMAKE_CUDA_ARCHITECTURES=90a-real "-DCMAKE_CXX_FLAGS_RELEASE=-O0 -DNDEBUG" \
         -DRONDO_CPU_SETS=OFF
     cmake --build build/cuda --target rondo_cuda_parts
+    # Kernels that use every register, and one that lives on wide loads: the machine code would tell, no test here.
+    cmake/kernel_resources.py kernels/persistent/loops_bf16.cu kernels/few_rows.cu
 }
 
 # Left out is what reads and writes as others do, in another type or on more threads.

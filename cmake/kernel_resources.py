@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Prints what ptxas says of every kernel as a Markdown table: registers of a thread, spilled bytes, stack frame, static
-shared memory; the most of all its instantiations (cells, types, widths), and how many there are.
+shared memory; and how many of its loads in PTX are of single bytes, which is what becomes of a vector that is copied out
+of memory by memcpy. The most of all its instantiations (cells, types, widths), and how many there are.
 
     cmake/kernel_resources.py [--arch 90a] [--nvcc nvcc] [--each] [FILE.cu ...]
 
---each gives every instantiation a row. Exits with 1 where anything spills or has a stack frame. Needs nvcc, no GPU.
+--each gives every instantiation a row. Exits with 1 where anything spills, has a stack frame, or has more loads of bytes
+than a few flags explain. Needs nvcc, no GPU.
 """
 import argparse
 import pathlib
@@ -22,18 +24,27 @@ FRAME = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) by
 USED = re.compile(r"Used (\d+) registers(?:.*?, (\d+) bytes smem)?")
 
 
+PTX_ENTRY = re.compile(r"\.entry (\w+)\(")
+BYTE_LOAD = re.compile(r"^\s*(?:@\S+ )?ld(?!\.param)[.\w]*\.[us]8\s")
+FLAGS_OF_A_KERNEL = 8
+FIGURES = ("registers", "spilled", "stack", "shared", "bytes")
+
+
 class Resources:
     def __init__(self, kernel):
-        self.kernel, self.count, self.registers, self.spilled, self.stack, self.shared = kernel, 1, 0, 0, 0, 0
+        self.kernel, self.count = kernel, 1
+        self.registers = self.spilled = self.stack = self.shared = self.bytes = 0
 
     def take(self, other):
         self.count += other.count
-        for name in ("registers", "spilled", "stack", "shared"):
+        for name in FIGURES:
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
 
     def row(self):
-        return (f"| `{self.kernel}` | {self.count} | {self.registers} | {self.spilled} | {self.stack} | "
-                f"{self.shared} |")
+        return f"| `{self.kernel}` | {self.count} | " + " | ".join(str(getattr(self, name)) for name in FIGURES) + " |"
+
+    def bad(self):
+        return self.spilled or self.stack or self.bytes > FLAGS_OF_A_KERNEL
 
 
 def parse(text):
@@ -49,12 +60,29 @@ def parse(text):
     return found
 
 
-def compiled(nvcc, arch, source, cubin):
-    command = [nvcc, *FLAGS, f"-arch=sm_{arch}", f"-I{ROOT / 'include'}", f"-I{ROOT / 'kernels'}", "-o", cubin, source]
+def byte_loads(ptx):
+    """How many loads of single bytes every entry function has, by its mangled name."""
+    found, entry = {}, None
+    for line in ptx.splitlines():
+        if begins := PTX_ENTRY.search(line):
+            entry = begins[1]
+            found[entry] = 0
+        elif entry and BYTE_LOAD.search(line):
+            found[entry] += 1
+    return found
+
+
+def compiled(nvcc, arch, source, folder):
+    command = [nvcc, *FLAGS, f"-arch=sm_{arch}", f"-I{ROOT / 'include'}", f"-I{ROOT / 'kernels'}", "-keep",
+               f"-keep-dir={folder}", "-o", f"{folder}/kernel.cubin", source]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"{source}: {run.stderr}")
-    return parse(run.stderr + run.stdout)
+    kernels = parse(run.stderr + run.stdout)
+    of_bytes = byte_loads(pathlib.Path(folder, pathlib.Path(source).stem + ".ptx").read_text())
+    for kernel in kernels:
+        kernel.bytes = of_bytes[kernel.kernel]
+    return kernels
 
 
 def demangled(kernels):
@@ -98,16 +126,16 @@ def main():
     kernels = []
     with tempfile.TemporaryDirectory() as folder:
         for source in files:
-            kernels += compiled(arguments.nvcc, arguments.arch, str(source), f"{folder}/kernel.cubin")
+            kernels += compiled(arguments.nvcc, arguments.arch, str(source), folder)
     if not kernels:
         sys.exit("ptxas named no kernel")
     kernels = demangled(kernels)
     kernels = kernels if arguments.each else summed_up(kernels)
-    print("| kernel | instantiations | registers | spilled bytes | stack frame | shared bytes |")
-    print("|---|---|---|---|---|---|")
+    print("| kernel | instantiations | registers | spilled bytes | stack frame | shared bytes | loads of bytes |")
+    print("|---|---|---|---|---|---|---|")
     for kernel in sorted(kernels, key=lambda k: k.kernel):
         print(kernel.row())
-    return 1 if any(k.spilled or k.stack for k in kernels) else 0
+    return 1 if any(k.bad() for k in kernels) else 0
 
 
 if __name__ == "__main__":
