@@ -17,7 +17,7 @@ constexpr std::int64_t kMostLossShares = 1024;
 }  // namespace
 
 template <class S, int kCount>
-__global__ void __launch_bounds__(kRowThreads)
+__global__ void __launch_bounds__(kRowThreads, 1)  // or ptxas would spill in f64
     cross_entropy_rows(LossShare* shares, const S* logits, const std::int32_t* targets, std::int64_t rows,
                        std::int64_t classes, S* dlogits, const double* scale, const double* loss_scale) {
     using C = Compute<S>;

@@ -22,7 +22,9 @@ struct StageOf {
 };
 
 template <class Cell, int kStage, class S, int kCount>
-__global__ void __launch_bounds__(kThreads) cell_forward(const __grid_constant__ Directions<CellForward> directions) {
+// One block at least: unasked, ptxas would rather spill a few words than take more registers.
+__global__ void __launch_bounds__(kThreads, 1)
+    cell_forward(const __grid_constant__ Directions<CellForward> directions) {
     const CellForward& a = directions.of[blockIdx.y];
     using C = Compute<S>;
     using Of = StageOf<Cell, kStage>;
