@@ -13,8 +13,7 @@
 
 namespace rondo::kernels {
 
-/// Of a pass and a slab of units, lane 4g + t makes unit g of rows 2t and 2t+1, in the warp that `makes` says: where
-/// warps share out K, they take turns.
+/// Of a pass and a slab of units, lane 4g + t makes unit g of rows 2t and 2t+1, in the warp whose turn it is.
 template <class Cell, class S>
 class ForwardBlock : LoopBlock<LoopForward, S, loop_unit_slabs(Cell::kGates) * Cell::kGates> {
     static constexpr int kGates = Cell::kGates, kUnits = loop_unit_slabs(kGates), kSlabs = kUnits * kGates;
@@ -247,7 +246,9 @@ private:
 #pragma unroll
         for (int c = 0; c < 2; ++c) {
             const Element first = element(pass, 0, c);
-            S* const saved = of_step<S>(a.saved, step, a.saved_step) + first.batch_row * Cell::kSaved * H + first.unit;
+            S* const saved = a.saved == nullptr ? nullptr
+                                                : of_step<S>(a.saved, step, a.saved_step) +
+                                                      first.batch_row * Cell::kSaved * H + first.unit;
 #pragma unroll
             for (int q = 0; q < kUnits; ++q) {
                 if (!takes_turn(mine, q) || first.row >= rows || first.unit + q * kSlab >= H) continue;
@@ -256,7 +257,7 @@ private:
                     y.put(h, first.batch_row, first.unit + q * kSlab);
                 else
                     y.template put_idle<1>(first.batch_row, first.unit + q * kSlab);
-                if (a.saved != nullptr) {
+                if (saved != nullptr) {
 #pragma unroll
                     for (int r = 0; r < Cell::kSaved; ++r) (saved + r * H)[q * kSlab] = made[q][c].saved[r];
                 }
