@@ -73,8 +73,11 @@ double expected_microseconds(const LoopQuestion& question, const Geometry& g, in
     const double rest = g.rest_tiles * slabs * warps * 512;
     const double multiply = std::max({ceil_div(warps, 4) * products * kProductCycles, chain,
                                       (rest + warps * tiles * 8 * kernels::kOperandBytes) / kSharedBytesPerCycle});
-    // Of each pass and 8 units, by the warps of the busiest quarter.
-    const double made = ceil_div(passes * g.units / kernels::kSlab, std::min(4.0, warps));
+    // Slabs of a pass by the warps of the busiest quarter; a sum of splits waits for all of a pass.
+    const double slabs_of_pass = g.units / kernels::kSlab, quarters = std::min(4.0, warps);
+    const double made = shape.backward || g.splits == 1 ? ceil_div(passes * slabs_of_pass, quarters)
+                        : g.makes_rows_apart()          ? passes * ceil_div(2 * slabs_of_pass, quarters) / 2
+                                                        : passes * ceil_div(slabs_of_pass, quarters);
     const double barriers = shape.backward ? 1 : g.splits > 1 ? 2 * passes : 0;
     const auto box = static_cast<double>(g.box_bytes);
     double exchange = kSoloExchange;

@@ -60,8 +60,7 @@ public:
                 device::copy_async_wait<1>();
                 Made made[kUnits][2];
 #pragma unroll
-                for (int q = 0; q < kUnits; ++q)
-                    if (takes_turn(mine, q)) make(made[q], step, pass, q, parity, sums);
+                for (int q = 0; q < kUnits; ++q) make(made[q], rows_of(mine, q), step, pass, q, parity, sums);
                 if (step + 1 < steps) send(step + 1, pass, mine);
                 if (ends && !last) inbox.announce();
                 write(step, pass, mine, made);  // others wait for h; for this nobody does
@@ -73,18 +72,21 @@ public:
 private:
     /// The first unit of the warp's q-th slab of units in its block.
     RONDO_DEVICE int slab(int q) const { return (strip_warp * kUnits + q) * kSlab; }
-    /// Which slabs of units the warp makes of a pass, one bit for each: all those of the strip and of all passes one after
-    /// the other, the warps that share out K take turns. turn: whose the first one's is; in the end, the next pass's.
+    /// What the warp makes of a pass, two bits for each slab of units, of the first and the second of a thread's two rows.
+    /// Warps that share out K take turns over all passes one after the other: at both rows of a slab, which go faster side
+    /// by side, or, where there are warps enough, at one. turn: whose the pass's first one is; in the end, the next pass's.
     RONDO_DEVICE unsigned take_turns(int& turn) const {
+        const bool apart = geometry.makes_rows_apart();
         unsigned mine = 0;
 #pragma unroll
-        for (int q = 0; q < kUnits; ++q) {
-            mine |= (turn == split ? 1u : 0u) << q;
-            turn = turn + 1 == geometry.splits ? 0 : turn + 1;
+        for (int n = 0; n < 2 * kUnits; ++n) {
+            mine |= (turn == split ? 1u : 0u) << n;
+            if (apart || n % 2 == 1) turn = turn + 1 == geometry.splits ? 0 : turn + 1;
         }
         return mine;
     }
-    RONDO_DEVICE static bool takes_turn(unsigned mine, int q) { return (mine >> q & 1u) != 0; }
+    RONDO_DEVICE static unsigned rows_of(unsigned mine, int q) { return mine >> (2 * q) & 3; }
+    RONDO_DEVICE static bool takes_turn(unsigned mine, int q, int c) { return (mine >> (2 * q + c) & 1) != 0; }
     /// The one that this thread makes in row c of its two.
     RONDO_DEVICE Element element(int pass, int q, int c) const {
         return Base::element(pass * kSlab + 2 * (lane % 4) + c, slab(q) + lane / 4);
@@ -134,7 +136,7 @@ private:
         if (geometry.splits == 1) return;
         const int place = geometry.splits * geometry.strip_warps * kSlabs * 64;
         add_splits(sums, reinterpret_cast<float*>(shared + geometry.partial) + parity * place, geometry, split,
-                   strip_warp, [&](int i) { return takes_turn(mine, i / kGates); });
+                   strip_warp, [&](int i) { return rows_of(mine, i / kGates) != 0; });
     }
 
     /// Where a warp gathers what it sends of its q-th slab of units: [8 rows][8 units].
@@ -148,10 +150,10 @@ private:
         __syncwarp();
 #pragma unroll
         for (int q = 0; q < kUnits; ++q)
-            for (int n = lane; n < copies * kSlab * kPieces && takes_turn(mine, q); n += 32) {
+            for (int n = lane; n < copies * kSlab * kPieces && rows_of(mine, q) != 0; n += 32) {
                 const int from = n % (kSlab * kPieces), part = from % kPieces * kElements,
                           row = pass * kSlab + from / kPieces;
-                if (row < rows)
+                if (row < rows && takes_turn(mine, q, row % 2))
                     inbox.put(
                         i, n / (kSlab * kPieces),
                         (row * geometry.pitch + first_unit + slab(q) + part) * static_cast<int>(sizeof(S)),
@@ -191,7 +193,7 @@ private:
                 const float* const from = gates_x + (c * kGates + gate) * H;
 #pragma unroll
                 for (int q = 0; q < kUnits; ++q)
-                    if (takes_turn(mine, q) && first.row + c < rows && first.unit + q * kSlab < H)
+                    if (takes_turn(mine, q, c) && first.row + c < rows && first.unit + q * kSlab < H)
                         device::copy_async_word(to + input(q, c, gate), from + q * kSlab);
             }
     }
@@ -201,14 +203,22 @@ private:
         bool active;
         S saved[rondo::detail::at_least_one(Cell::kSaved)];
     };
-    /// A step of the q-th slab's elements: states, and h to the stage. Both go through the cell's map side by side, as does
-    /// what does not exist or take the step: a branch would let one wait for the other.
+    /// A step of the q-th slab's elements, in the rows that the warp has.
+    RONDO_DEVICE void make(Made (&made)[2], unsigned which, int step, int pass, int q, int place,
+                           const float (&sums)[kSlabs][2]) const {
+        if (which == 3) return make<0, 2>(made, step, pass, q, place, sums);
+        if (which == 1) make<0, 1>(made, step, pass, q, place, sums);
+        if (which == 2) make<1, 2>(made, step, pass, q, place, sums);
+    }
+    /// States, and h to the stage. Both elements go through the cell's map side by side, as does what does not exist or take
+    /// the step: a branch would let one wait for the other.
+    template <int kBegin, int kEnd>
     RONDO_DEVICE void make(Made (&made)[2], int step, int pass, int q, int place,
                            const float (&sums)[kSlabs][2]) const {
         ForwardElement<Cell, float> elements[2];
         const float* const from = inputs(place);
 #pragma unroll
-        for (int c = 0; c < 2; ++c) {
+        for (int c = kBegin; c < kEnd; ++c) {
             const Element at = element(pass, q, c);
             made[c].active = at.exists && this->takes(at.row, step);
             ForwardElement<Cell, float>& e = elements[c];
@@ -222,7 +232,7 @@ private:
             }
         }
 #pragma unroll
-        for (int c = 0; c < 2; ++c) {
+        for (int c = kBegin; c < kEnd; ++c) {
             ForwardElement<Cell, float>& e = elements[c];
             Cell::template forward<0>(e);
             e.next[0] = rounded<S>(e.next[0]);
@@ -232,7 +242,7 @@ private:
             for (int r = 0; r < Cell::kSaved; ++r) made[c].saved[r] = to_storage<S>(made[c].active ? e.saved[r] : 0.0f);
         }
 #pragma unroll
-        for (int c = 0; c < 2; ++c) {
+        for (int c = kBegin; c < kEnd; ++c) {
             const Element at = element(pass, q, c);
             const ForwardElement<Cell, float>& e = elements[c];
             stage(q)[(2 * (lane % 4) + c) * kSlab + lane / 4] = to_storage<S>(at.exists ? e.next[0] : 0.0f);
@@ -251,7 +261,7 @@ private:
                                                       first.batch_row * Cell::kSaved * H + first.unit;
 #pragma unroll
             for (int q = 0; q < kUnits; ++q) {
-                if (!takes_turn(mine, q) || first.row >= rows || first.unit + q * kSlab >= H) continue;
+                if (!takes_turn(mine, q, c) || first.row >= rows || first.unit + q * kSlab >= H) continue;
                 const float h[1] = {this->carried(0, first.row, first.own + q * kSlab)};
                 if (made[q][c].active)
                     y.put(h, first.batch_row, first.unit + q * kSlab);

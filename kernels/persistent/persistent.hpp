@@ -91,6 +91,8 @@ struct Geometry {
     /// From row to row of what is carried: lanes two rows apart then reach different banks.
     RONDO_HD constexpr int carried_pitch() const { return units + 4; }
     RONDO_HD constexpr int threads() const { return strip_warps * splits * 32; }
+    /// Forward: whether a warp of those that share out K makes one row of a thread's two, and another warp the other.
+    RONDO_HD constexpr bool makes_rows_apart() const { return splits * strip_warps * kSlab >= 2 * units; }
 };
 
 /// The layout with that many blocks and rows to a group; the last blocks may have no units. Units of 0: a block cannot
