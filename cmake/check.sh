@@ -89,15 +89,15 @@ if [ -n "$(clang_format)" ]; then
 else
     skip "format" "there is no clang-format 14"
 fi
-leg 300 "build, CPU only, warnings are errors" build_cpu
+leg 380 "build, CPU only, warnings are errors" build_cpu
 if command -v nvcc > /dev/null; then
-    leg 200 "build, CUDA" build_cuda
+    leg 230 "build, CUDA" build_cuda
 else
     skip "build, CUDA" "there is no nvcc"
 fi
 leg 530 "address and undefined-behaviour sanitizers" asan
-leg 280 "thread sanitizer" tsan
+leg 120 "thread sanitizer" tsan
 
-# Last and by itself, so that what is printed ends with ctest's own account. Its budget is 120 s.
-printf '\n==== test suite (budget 120 s); so far %d s\n' "$SECONDS"
+# Last and by itself, so that what is printed ends with ctest's own account. Its budget is 250 s.
+printf '\n==== test suite (budget 250 s); so far %d s\n' "$SECONDS"
 ctest --test-dir build/cpu --output-on-failure --no-tests=error
