@@ -142,7 +142,8 @@ def write(args, rows, planned, commit):
         peer["OMP_WAIT_POLICY"] = os.environ["OMP_WAIT_POLICY"]
     turns.write(args.output, {
         "benchmark": f"{args.device}_rnn against PyTorch", "date": datetime.date.today().isoformat(), "commit": commit,
-        "machine": turns.machine_of_torch(torch, args), "peer": peer, "command": " ".join(["bench/compare_pytorch.py"] + sys.argv[1:]),
+        "machine": turns.machine_of_torch(torch, args), "peer": peer,
+        "command": " ".join(["bench/compare_pytorch.py"] + sys.argv[1:]),
         "summary": turns.summary_of(rows, planned), "rows": rows})
 
 

@@ -26,7 +26,7 @@ USED = re.compile(r"Used (\d+) registers(?:.*?, (\d+) bytes smem)?")
 
 PTX_ENTRY = re.compile(r"\.entry (\w+)\(")
 BYTE_LOAD = re.compile(r"^\s*(?:@\S+ )?ld(?!\.param)[.\w]*\.[us]8\s")
-FLAGS_OF_A_KERNEL = 8
+FLAGS_OF_A_KERNEL = 8  # bools that it may load; a vector that goes byte by byte is sixteen loads
 FIGURES = ("registers", "spilled", "stack", "shared", "bytes")
 
 

@@ -40,7 +40,7 @@ std::optional<kernels::Geometry> best_geometry(const LoopQuestion& question, ker
 
 LoopChoice choose_loop(const LoopQuestion& question, TimeLoop wanted, const LoopMachine& machine);
 
-/// "cluster of 4 blocks, 8 rows and 32 units each"
+/// "cluster, 2 groups of 16 blocks, 8 rows, 16 units, 8 splits of K, 76 KiB shared"
 std::string describe(const kernels::Geometry& geometry);
 
 }  // namespace rondo::cuda

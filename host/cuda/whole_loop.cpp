@@ -32,7 +32,7 @@ std::string obstacle(const LoopTask& task, int major) {
 }
 
 /// As kernels are told it; 0: there is none.
-float limit_of(double clip) { return clip > 0 ? static_cast<float>(clip) : std::numeric_limits<float>::infinity(); }
+float limit_of(double clip) { return clip > 0 ? static_cast<float>(clip) : kernels::kNoClip; }
 
 /// Both kinds of loops as they are launched: what they have in common, and of each direction what fill(launched, loop,
 /// elements of h from step to step) adds.

@@ -251,6 +251,7 @@ private:
                 if (made[c].active) this->carried(s, at.row, at.own) = e.next[s];
         }
     }
+    /// What make() has left of a pass, to memory: y, saved, and the states that are wanted.
     RONDO_DEVICE void write(int step, int pass, unsigned mine, const Made (&made)[kUnits][2]) const {
         const Output<S> y{a.y == nullptr ? nullptr : of_step<S>(a.y, step, a.y_step), a.y_stride, a.y_scale, a.y_add};
 #pragma unroll

@@ -28,6 +28,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "pointwise/cell.hpp"
@@ -91,7 +92,8 @@ struct Geometry {
     /// From row to row of what is carried: lanes two rows apart then reach different banks.
     RONDO_HD constexpr int carried_pitch() const { return units + 4; }
     RONDO_HD constexpr int threads() const { return strip_warps * splits * 32; }
-    /// Forward: whether a warp of those that share out K makes one row of a thread's two, and another warp the other.
+    /// Forward: whether a warp of those that share out K makes one row of a thread's two, and another warp the other: where
+    /// there are so many of them that none has to make more of a pass.
     RONDO_HD constexpr bool makes_rows_apart() const { return splits * strip_warps * kSlab >= 2 * units; }
 };
 
@@ -172,6 +174,9 @@ struct LoopExchange {
     std::int64_t* late = nullptr;   ///< a word of page-locked host memory: set where one lasted longer
 };
 
+/// A limit that clips nothing, so that kernels need not ask whether there is one.
+inline constexpr float kNoClip = std::numeric_limits<float>::infinity();
+
 /// One direction of a layer forward, `steps` in its order. What a step reads and writes lies `.._step` elements behind
 /// what the one before it did; less than zero where time runs backwards.
 struct LoopForward {
@@ -179,7 +184,7 @@ struct LoopForward {
     const std::int64_t* lengths = nullptr;                             ///< [B] or null
     const void* w = nullptr;                                           ///< in S [G·H,H]
     const void* bias_h = nullptr;                                      ///< in C [G,H] or null
-    float clip = 0;                                                    ///< of the cell; infinity for none
+    float clip = kNoClip;                                              ///< of the cell
     const void* gates_x = nullptr;                                     ///< in C [B,G,H]
     std::int64_t gates_x_step = 0;
     const void* state[kMostStates] = {};  ///< in [0] S [B,H], others C [B,H]: before the first step
@@ -200,8 +205,8 @@ struct LoopBackward {
     std::int64_t batch = 0, hidden = 0, steps = 0, t = 0, t_step = -1;
     const std::int64_t* lengths = nullptr;
     const void* w = nullptr;
-    float clip = 0,
-          gradient_clip = 0;  ///< of the cell; of what flows back from a step to h before it, by value. Or infinity
+    float clip = kNoClip;                 ///< of the cell
+    float gradient_clip = kNoClip;        ///< of what flows back from a step to h before it, by value
     const void* later_dgates = nullptr;   ///< in S [B,G,H]: dgates_h of the step that ran after the first one; or null
     const void* carry[kMostStates] = {};  ///< in [B,H]: gradients after the first step but for the product; or null
     bool carry_in_storage = false;        ///< carry[0] is in S

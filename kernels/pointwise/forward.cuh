@@ -21,8 +21,8 @@ struct StageOf {
     static constexpr int kSaved = rondo::detail::at_least_one(Cell::kSaved);
 };
 
-template <class Cell, int kStage, class S, int kCount>
 // One block at least: unasked, ptxas would rather spill a few words than take more registers.
+template <class Cell, int kStage, class S, int kCount>
 __global__ void __launch_bounds__(kThreads, 1)
     cell_forward(const __grid_constant__ Directions<CellForward> directions) {
     const CellForward& a = directions.of[blockIdx.y];
