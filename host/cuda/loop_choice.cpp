@@ -16,21 +16,22 @@ using kernels::LoopShape;
 
 /// Figures of an H100, in cycles of its clock unless said otherwise. Measured on: nothing yet. Sources: NVIDIA's
 /// CUDA documentation for rates; machine code for what is called instructions (LSTM in bf16, nvcc 13.0, sm_90a, counted
-/// by nvdisasm on 2026-11-23), of which a quarter of a multiprocessor begins one a cycle; published microbenchmarks for the
+/// by nvdisasm on 2026-11-24), of which a quarter of a multiprocessor begins one a cycle; published microbenchmarks for the
 /// others; bench_gpu_micro measures each of those.
 constexpr double kCyclesPerMicrosecond = 1700;
 constexpr double kProductCycles = 6.5;        // an mma of a quarter of a multiprocessor, with others under way
 constexpr double kProductLatency = 33;        // of one that waits for the one before it
 constexpr double kSharedBytesPerCycle = 128;  // of a multiprocessor
 constexpr double kPushedBytesPerCycle = 20;   // into the shared memory of a cluster's other blocks
-constexpr double kL2BytesPerCycle = 48;       // of a multiprocessor
+constexpr double kL2BytesPerCycle = 32;       // of a multiprocessor, while all read
 constexpr double kBarrier = 40;               // of a block
 constexpr double kMake = 150;                 // latency of a cell's map
 constexpr double kMakeForward = 640;          // instructions for 8 units and 8 rows: inputs, map, sending, outputs
-constexpr double kMakeBackward = 1000;
-constexpr double kSoloExchange = 60;
+constexpr double kMakeBackward = 390;         // for a piece, which is half as much, but for its sums
+constexpr double kAddSlot = 4;                // one of a piece's
 constexpr double kClusterExchange = 400;
-constexpr double kGridExchange = 1100;
+constexpr double kGridAnnounce = 800;      // until all others see it
+constexpr double kGridCopy = 500;          // until the first bytes are in shared memory
 constexpr double kStartMicroseconds = 8;   // a launch that loads its weights
 constexpr double kStepMicroseconds = 2.4;  // two nodes of a graph
 constexpr double kProductRate = 3e8;       // multiplications and additions a microsecond, cuBLASLt on small batches
@@ -42,11 +43,11 @@ constexpr int kMostRows = 256;  // of a group
 double ceil_div(double a, double b) { return std::ceil(a / b); }
 
 /// Groups with that many blocks, as few rows to each as let all of them run at once, if that can be.
-std::optional<Geometry> with_ranks(const LoopQuestion& question, Exchange exchange, int ranks,
+std::optional<Geometry> with_ranks(const LoopQuestion& question, Exchange exchange, int ranks, int cluster,
                                    const LoopMachine& machine, int& at_once) {
     std::optional<Geometry> found;
     for (int rows = kernels::kSlab; rows <= kMostRows; rows += kernels::kSlab) {
-        const Geometry geometry = kernels::lay_out(question.shape, exchange, ranks, rows);
+        const Geometry geometry = kernels::lay_out(question.shape, exchange, ranks, rows, cluster);
         if (geometry.units == 0) return std::nullopt;
         // What waits within a grid must be resident; clusters and single blocks may also come one after the other.
         const int most = machine.most_groups(geometry);
@@ -66,26 +67,40 @@ std::optional<Geometry> with_ranks(const LoopQuestion& question, Exchange exchan
 
 double expected_microseconds(const LoopQuestion& question, const Geometry& g, int at_once) {
     const LoopShape& shape = question.shape;
-    const double passes = g.rows / kernels::kSlab, warps = g.strip_warps * g.splits, slabs = shape.slabs();
+    const double wave = g.wave, others = g.waves - 1, warps = g.strip_warps * g.splits, slabs = shape.slabs();
     const double tiles = g.strips * g.tiles;                               // of a warp
     const double products = tiles * slabs * (question.threefold ? 3 : 1);  // two a tile and two slabs
     const double chain = tiles * (shape.backward ? 1 : 2) * kProductLatency;
     const double rest = g.rest_tiles * slabs * warps * 512;
     const double multiply = std::max({ceil_div(warps, 4) * products * kProductCycles, chain,
                                       (rest + warps * tiles * 8 * kernels::kOperandBytes) / kSharedBytesPerCycle});
-    // Slabs of a pass by the warps of the busiest quarter; a sum of splits waits for all of a pass.
+    // What the busiest quarter makes of a wave; forward a sum of splits waits for all of a pass.
     const double slabs_of_pass = g.units / kernels::kSlab, quarters = std::min(4.0, warps);
-    const double made = shape.backward || g.splits == 1 ? ceil_div(passes * slabs_of_pass, quarters)
-                        : g.makes_rows_apart()          ? passes * ceil_div(2 * slabs_of_pass, quarters) / 2
-                                                        : passes * ceil_div(slabs_of_pass, quarters);
-    const double barriers = shape.backward ? 1 : g.splits > 1 ? 2 * passes : 0;
-    const auto box = static_cast<double>(g.box_bytes);
-    double exchange = kSoloExchange;
-    if (g.exchange == Exchange::cluster) exchange = kClusterExchange + box / kPushedBytesPerCycle;
-    if (g.exchange == Exchange::grid)
-        exchange = kGridExchange + 3 * kBarrier + box * g.strip_warps * g.strips / kL2BytesPerCycle;
-    const double step = passes * multiply + barriers * kBarrier + kMake +
-                        made * (shape.backward ? kMakeBackward : kMakeForward) + exchange;
+    const double of_wave = wave * kernels::kSlab / g.rows;
+    const double copy = kGridCopy + of_wave * static_cast<double>(g.board_bytes) / kL2BytesPerCycle;
+    const double push = g.cluster == 1
+                            ? kBarrier
+                            : kClusterExchange + of_wave * static_cast<double>(g.box_bytes) / kPushedBytesPerCycle;
+    double step = 0;
+    if (shape.backward) {
+        // All waves are made one after the other, then all are multiplied. The first one is fetched once the second is
+        // made.
+        const double make = kMake + ceil_div(2 * wave * slabs_of_pass, quarters) * (kMakeBackward + g.slots * kAddSlot);
+        const double other_makes = others * make;
+        double gather = std::max(other_makes, kBarrier);
+        if (g.exchange == Exchange::grid)
+            gather = g.waves > 2 ? std::max(other_makes, std::max(make, kGridAnnounce) + copy)
+                                 : std::max(other_makes, kGridAnnounce) + copy;
+        const double product = std::max(wave * multiply, g.waves > 2 ? copy - kGridCopy : 0);
+        step = make + gather + product + std::max(others * product, push);
+    } else {
+        const double made = g.splits == 1  ? ceil_div(wave * slabs_of_pass, quarters)
+                            : g.rows_apart ? wave * ceil_div(2 * slabs_of_pass, quarters) / 2
+                                           : wave * ceil_div(slabs_of_pass, quarters);
+        const double work = wave * (multiply + (g.splits > 1 ? 2 * kBarrier : 0)) + kMake + made * kMakeForward;
+        const double exchange = g.exchange == Exchange::grid ? kGridAnnounce + copy : push;
+        step = work + std::max(others * work, exchange);
+    }
     return ceil_div(g.groups, at_once) *
            (step / kCyclesPerMicrosecond + kStartMicroseconds / static_cast<double>(question.steps));
 }
@@ -101,10 +116,11 @@ double expected_microseconds_stepping(const LoopQuestion& question) {
 std::optional<Geometry> best_geometry(const LoopQuestion& question, Exchange exchange, const LoopMachine& machine) {
     std::optional<Geometry> best;
     double least = std::numeric_limits<double>::infinity();
-    const auto consider = [&](int ranks) {
+    const auto consider = [&](int ranks, int cluster) {
+        ranks = (ranks + cluster - 1) / cluster * cluster;
         if (ranks > machine.multiprocessors) return;
         int at_once = 0;
-        const std::optional<Geometry> geometry = with_ranks(question, exchange, ranks, machine, at_once);
+        const std::optional<Geometry> geometry = with_ranks(question, exchange, ranks, cluster, machine, at_once);
         if (!geometry) return;
         const double expected = expected_microseconds(question, *geometry, at_once);
         if (expected >= least) return;
@@ -113,15 +129,18 @@ std::optional<Geometry> best_geometry(const LoopQuestion& question, Exchange exc
     };
     switch (exchange) {
         case Exchange::solo:
-            consider(1);
+            consider(1, 1);
             break;
         case Exchange::cluster:
-            for (int ranks : kClusterRanks) consider(ranks);
+            for (int ranks : kClusterRanks) consider(ranks, 1);
             break;
         case Exchange::grid:
             for (int units = question.shape.warp_units(), ranks = 0; ranks != 1; units += question.shape.warp_units()) {
                 ranks = static_cast<int>((question.shape.hidden + units - 1) / units);
-                consider(ranks);
+                consider(ranks, 1);
+                if (!question.shape.backward) continue;
+                for (int cluster : kClusterRanks)
+                    if (cluster < ranks) consider(ranks, cluster);
             }
             break;
     }
@@ -158,9 +177,12 @@ std::string describe(const Geometry& g) {
     const char* const name = g.exchange == Exchange::solo      ? "solo"
                              : g.exchange == Exchange::cluster ? "cluster"
                                                                : "grid";
-    return detail::concat(name, ", ", g.groups, g.groups == 1 ? " group" : " groups", " of ", g.ranks,
-                          g.ranks == 1 ? " block" : " blocks", ", ", g.rows, " rows, ", g.units, " units, ", g.splits,
-                          g.splits == 1 ? " split" : " splits", " of K, ", g.shared_bytes / 1024, " KiB shared");
+    return detail::concat(
+        name, ", ", g.groups, g.groups == 1 ? " group" : " groups", " of ", g.ranks,
+        g.ranks == 1 ? " block" : " blocks",
+        g.exchange == Exchange::grid && g.cluster > 1 ? detail::concat(" in clusters of ", g.cluster) : std::string(),
+        ", ", g.rows, " rows, ", g.units, " units, ", g.splits, g.splits == 1 ? " split" : " splits", " of K, ",
+        g.shared_bytes / 1024, " KiB shared");
 }
 
 }  // namespace rondo::cuda

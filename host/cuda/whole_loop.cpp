@@ -19,6 +19,8 @@ const kernels::LoopLaunches& launches_of(const CellKernels* kernels) {
 std::string obstacle(const LoopTask& task, int major) {
     const LayerSpec& layer = task.layer;
     if (major < 8) return "this GPU has no such tensor cores (sm_80 and later have)";
+    if (major < 9 && task.extent.loop != TimeLoop::solo)
+        return "blocks exchange by copies that report to barriers (of sm_90 and later)";
     if (layer.projection > 0) return "h is projected";
     if (layer.zoneout > 0 || layer.zoneout_cell > 0) return "zoneout";
     if (layer.recurrent_dropout > 0) return "dropout of h";
@@ -34,8 +36,8 @@ std::string obstacle(const LoopTask& task, int major) {
 /// As kernels are told it; 0: there is none.
 float limit_of(double clip) { return clip > 0 ? static_cast<float>(clip) : kernels::kNoClip; }
 
-/// Both kinds of loops as they are launched: what they have in common, and of each direction what fill(launched, loop,
-/// elements of h from step to step) adds.
+/// Both kinds of loops as they are launched: what they have in common, and of each direction what fill(launched, loop)
+/// adds.
 template <class Launched, class Loop, class Fill>
 kernels::Directions<Launched> launched_of(std::span<const Loop> loops, const Fill& fill) {
     kernels::Directions<Launched> all;
@@ -53,8 +55,7 @@ kernels::Directions<Launched> launched_of(std::span<const Loop> loops, const Fil
         a.lengths = layer.lengths;
         a.clip = limit_of(layer.cell_clip);
         a.saved = first.saved;
-        a.saved_step = a.t_step * layer.batch * layer.hidden * layer.cell->saved;
-        fill(a, loops[d], a.t_step * layer.batch * layer.hidden);
+        fill(a, loops[d]);
     }
     return all;
 }
@@ -120,20 +121,18 @@ kernels::LoopExchange CudaBackend::exchange_of(const LoopLayer& layer, const ker
 void CudaBackend::loop_forward(std::span<const LoopForward> loops, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     const kernels::Geometry& geometry = geometry_of(loops.front().whole);
-    const auto launched = launched_of<kernels::LoopForward>(
-        loops, [&](kernels::LoopForward& a, const LoopForward& loop, std::int64_t elements) {
+    const auto launched =
+        launched_of<kernels::LoopForward>(loops, [&](kernels::LoopForward& a, const LoopForward& loop) {
             const StepForward& first = loop.first;
             const LoopLayer& layer = *first.layer;
             a.w = first.packed;
             a.bias_h = first.bias_h;
             a.gates_x = first.gates_x;
-            a.gates_x_step = elements * layer.cell->gates;
             for (int s = 0; s < layer.cell->states; ++s) {
                 a.state[s] = first.state[s];
                 a.next[s] = first.next[s];
                 a.every[s] = loop.every[s];
             }
-            a.next_step = elements;
             a.y = first.y;
             a.y_stride = first.y_stride;
             a.y_step = a.t_step * layer.batch * first.y_stride;
@@ -148,8 +147,8 @@ void CudaBackend::loop_forward(std::span<const LoopForward> loops, Stream stream
 void CudaBackend::loop_backward(std::span<const LoopBackward> loops, Stream stream) {
     const cuda::CurrentGpu current(gpu_.ordinal);
     const kernels::Geometry& geometry = geometry_of(loops.front().whole);
-    const auto launched = launched_of<kernels::LoopBackward>(
-        loops, [&](kernels::LoopBackward& a, const LoopBackward& loop, std::int64_t elements) {
+    const auto launched =
+        launched_of<kernels::LoopBackward>(loops, [&](kernels::LoopBackward& a, const LoopBackward& loop) {
             const StepBackward& first = loop.first;
             const LoopLayer& layer = *first.layer;
             a.w = loop.w;
@@ -167,14 +166,12 @@ void CudaBackend::loop_backward(std::span<const LoopBackward> loops, Stream stre
                 a.carry[s] = first.dnext[s];
                 a.dstep[s] = first.dstep[s];
             }
-            a.state_step = elements;
             a.dy = first.dh.dy;
             a.dy_stride = first.dh.dy_stride;
             a.dy_step = a.t_step * layer.batch * first.dh.dy_stride;
             a.dy_scale = static_cast<float>(first.dh.dy_scale);
             a.dgates_x = first.dgates_x;
             a.dgates_h = first.dgates_h;
-            a.dgates_step = elements * layer.cell->gates;
             a.dh_told = first.dh_told;
             a.exchange = exchange_of(layer, geometry, stream);
         });

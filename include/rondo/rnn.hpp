@@ -116,8 +116,8 @@ enum class TimeLoop {
     solo,       ///< in one launch: all of W_hh in one multiprocessor, which takes some rows of the batch
     cluster,    ///< in one launch: W_hh shared out over the blocks of a cluster (sm_90), which push h, backward sums
                 ///< for its gradient, to each other
-    grid,       ///< in one launch: W_hh shared out over many multiprocessors, which exchange h, backward the gates'
-                ///< gradients, through L2
+    grid,       ///< in one launch: W_hh shared out over many multiprocessors (sm_90), which gather h, backward the
+                ///< gates' gradients, through L2, and backward add up sums within clusters
 };
 
 /// What a plan is made for.

@@ -14,6 +14,10 @@ RONDO_DEVICE void fence_before_bulk_copy() {
     RONDO_PTX_SM90(asm volatile("fence.proxy.async.shared::cta;" ::: "memory"));
 }
 
+/// Before a copy reads global memory that other threads wrote with ordinary stores: by the copying thread, once it has
+/// acquired what they released. The lane cannot see it missing.
+RONDO_DEVICE void fence_after_acquire() { RONDO_PTX_SM90(asm volatile("fence.proxy.async.global;" ::: "memory")); }
+
 /// From global memory into this block.
 RONDO_DEVICE void copy_bulk(void* to_shared, const void* from_global, unsigned bytes, Mbarrier& barrier,
                             [[maybe_unused]] Where where = Where::here()) {

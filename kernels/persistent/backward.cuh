@@ -1,103 +1,130 @@
 #pragma once
 // A time loop backward in one launch; grid: groups x ranks blocks, directions in y (persistent.hpp)
-//   every step: dh = carry + the sum of its slots + scale·dy + dstep; dgates, dstate = Cell::backward(dh, saved,
-//   states); then dgates_h·W_hh on tensor cores, W_hh on chip: the next step's slots. Either all of dgates_h
-//   [rows,G·H], gathered, times the own units' columns; or that of the own units times their rows, and the sums
-//   [rows,H] are scattered
+//   every step: dgates_h·W_hh on tensor cores, W_hh on chip: the sums that dh is made of go to the blocks that make it;
+//   dh = carry + the sum of its slots + scale·dy + dstep; dgates, dstate = Cell::backward(dh, saved, states): the next
+//   step's operand. A block multiplies dgates_h of its own units, in a grid of all that it gathers from
 //   dgates_x, dgates_h [B,G,H]   state, next, dstate [B,H]   saved [B,R,H]; idle rows as in pointwise/backward.cuh
-//   gradients of states never leave their block, scattering those of gates neither
+//   gradients of states never leave their block, those of gates only in a grid
 //   traffic: (R + G + 2 + dy)·S + 2·(states - 1)·C bytes an element (G·S more of a cell with two kinds of dgates), and
-//   what travels within the group; deterministic:
-//   slots are added in their order, a warp's sums are as in forward.cuh
+//   what travels within the group; deterministic: slots are added in their order, a warp's sums are as in forward.cuh
 #include "device/launch.hpp"
 #include "persistent/block.cuh"
 #include "rondo/cell/math.hpp"
 
 namespace rondo::kernels {
 
-/// Makes half strips: of a pass and 16 units, lane 4g + t in turn row 2t or 2t+1, units 2g and 2g+1. That is where a
-/// product of W_hhᵀ leaves them, if unit 2g + i of a strip is row g of its slab i.
 template <class Cell, class S>
 class BackwardBlock : LoopBlock<LoopBackward, S, 2> {
     static constexpr int kGates = Cell::kGates;
     using Base = LoopBlock<LoopBackward, S, 2>;
     using Base::a, Base::geometry, Base::shared, Base::H, Base::steps, Base::first_row, Base::rows, Base::first_unit;
-    using Base::warp, Base::lane, Base::split, Base::strip_warp, Base::inbox, Base::weights;
+    using Base::passes, Base::waves;
+    using Base::warp, Base::lane, Base::split, Base::strip_warp, Base::inbox, Base::board, Base::weights;
     using typename Base::Element;
 
 public:
     RONDO_DEVICE BackwardBlock(const LoopBackward& arguments, const Geometry& layout, unsigned char* shared_memory)
-        : Base(arguments, layout, shared_memory) {}
+        : Base(arguments, layout, shared_memory),
+          block_strips(layout.units / kStrip),
+          rank(static_cast<int>(blockIdx.x) % layout.cluster),
+          first_strip(strip_warp * layout.strips),
+          first_rank(first_strip / block_strips),
+          gathered_before(static_cast<int>(blockIdx.x) % layout.ranks / layout.cluster * layout.units) {}
 
     RONDO_DEVICE void run() {
-        const int left = (geometry.gathers ? 1 : geometry.ranks) * block_strips() - first_strip();
-        const int strips = left < geometry.strips ? left : geometry.strips;
-        const int halves = this->passes() * block_strips() * 2, warps = geometry.threads() / 32;
-        inbox.open(geometry.slots * this->passes() * block_strips() * kSumBytes);
-        load(strips);
+        const int pieces = passes * block_strips * kPieces, warps = geometry.threads() / 32;
+        const bool grid = this->is_grid();
+        inbox.open(geometry.slots * geometry.units * static_cast<int>(sizeof(float)), passes * kSlab);
+        if (grid) board.open(rows);
+        load();
         this->take_lengths();
-        clear_operands();
+        if (!grid) clear_operands();
         take_later_dgates();
         this->carry(Cell::kStates, [&](int s, int index) {
             return a.carry[s] == nullptr          ? 0.0f
                    : s == 0 && a.carry_in_storage ? to_compute(static_cast<const S*>(a.carry[0])[index])
                                                   : static_cast<const float*>(a.carry[s])[index];
         });
-        Inputs next[2];
-        // In a grid not before an announcement, which waits for all that the block has asked memory for.
-        const bool reads_ahead = !geometry.gathers;
-        if (reads_ahead) read(next, 0, warp);
+        if (grid) {
+            for (int wave = 0; wave < waves; ++wave) board.announce(0, wave);
+            for (int wave = 0; wave < geometry.landings && wave < waves; ++wave) board.fetch(0, wave);
+        }
+        Piece piece = find(warp);
+        Inputs inputs = read(0, piece);
         for (int step = 0; step < steps; ++step) {
-            product(step, [&] {
-                if (!reads_ahead) read(next, step, warp);
-                if (step > 0) write(step - 1);
-            });
-            for (int n = warp; n < halves; n += warps) {
-                const Inputs in[2] = {next[0], next[1]};
-                const bool ends = n + warps >= halves;
-                if (!ends || (reads_ahead && step + 1 < steps))
-                    read(next, ends ? step + 1 : step, ends ? warp : n + warps);
-                float sums[2];
-                add_slots(sums, step, n);
-                make(step, n, in, sums);
+            if (!grid) __syncthreads();
+            for (int wave = 0; wave < waves; ++wave) {
+                multiply(step, wave);
+                if (!grid || wave + geometry.landings >= waves) continue;
+                __syncthreads();
+                board.fetch(step, wave + geometry.landings);
             }
+            if (!grid && step > 0) write(step - 1);
+            int n = warp;
+            for (int wave = 0; wave < waves; ++wave) {
+                inbox.await(step, wave);
+                for (const int end = this->end_of(wave) * block_strips * kPieces; n < end; n += warps) {
+                    const Piece made = piece;
+                    const Inputs in = inputs;
+                    if (n + warps < pieces) {
+                        piece = find(n + warps);
+                        inputs = read(step, piece);
+                    }
+                    make(step, made, in);
+                }
+                if (!grid || step + 1 == steps) continue;
+                board.announce(step + 1, wave);
+                // What the wave before has announced the others see by now.
+                if (wave > 0 && wave <= geometry.landings) board.fetch(step + 1, wave - 1);
+            }
+            if (step + 1 == steps) break;
+            piece = find(warp);
+            inputs = read(step + 1, piece);
+            if (!grid) continue;
+            if (waves <= geometry.landings) board.fetch(step + 1, waves - 1);
+            if (step > 0) write(step - 1);
         }
         __syncthreads();
+        if (grid && steps > 1) write(steps - 2);
         write(steps - 1);
         inbox.end();
     }
 
 private:
-    static constexpr int kSumBytes = 32 * 4 * static_cast<int>(sizeof(float));  // of a pass and a strip
+    /// Of a pass and 16 units, two rows: a piece is what a warp makes in one go, an element a lane.
+    static constexpr int kPieces = kSlab / 2;
+    static constexpr int kSumBytes = kSlab * kStrip * static_cast<int>(sizeof(float));  // of a pass and a strip
 
-    RONDO_DEVICE int block_strips() const { return geometry.units / kStrip; }
-    RONDO_DEVICE int first_strip() const { return strip_warp * geometry.strips; }
-    /// Of this thread in the n-th half strip.
-    RONDO_DEVICE Element element(int n, int i) const {
-        const int strip = n / 2 % block_strips(), pass = n / 2 / block_strips();
-        return Base::element(pass * kSlab + lane % 4 * 2 + n % 2, strip * kStrip + lane / 4 * 2 + i);
-    }
-    /// What is multiplied for step i, [rows][G·width()]: all units', gathered, or the own ones', in turn one of two.
+    /// Units of which dgates_h are multiplied, of each gate.
+    RONDO_DEVICE int width() const { return geometry.gathering * geometry.units; }
+    /// What is multiplied for step i, [rows][G·width()], where it is made.
     RONDO_DEVICE S* operand(int i) const {
-        return geometry.gathers
-                   ? reinterpret_cast<S*>(inbox.box(i))
-                   : reinterpret_cast<S*>(shared + geometry.operand) + i % 2 * (geometry.rows * geometry.pitch);
+        return this->is_grid() ? reinterpret_cast<S*>(board.operand(i)) : in_shared(i % 2 * geometry.rows);
     }
-    RONDO_DEVICE int width() const { return geometry.gathers ? geometry.span() : geometry.units; }
-    /// Of an operand: dgates_h of gate 0 of a unit of the block; other gates' are width() apart.
-    RONDO_DEVICE S* own_dgates(int i, int row, int own) const {
-        return operand(i) + row * geometry.pitch + (geometry.gathers ? first_unit : 0) + own;
+    RONDO_DEVICE S* in_shared(int row) const {
+        return reinterpret_cast<S*>(shared + geometry.operand) + row * geometry.pitch;
     }
+    /// Where all of its rows begin, for reading a wave: in shared memory.
+    RONDO_DEVICE const S* await(int i, int wave) {
+        if (!this->is_grid()) return in_shared(i % 2 * geometry.rows);
+        return in_shared((board.await(i, wave) - wave) * (geometry.wave * kSlab));
+    }
+    /// In an operand: dgates_h of gate 0 of a unit of the block; other gates' are width() apart.
+    RONDO_DEVICE int own_dgates(int row, int own) const { return row * geometry.pitch + gathered_before + own; }
 
-    /// All tiles of each strip of the warp. An operand's columns are rows of W_hh, a strip's units its columns.
-    RONDO_DEVICE void load(int strips) {
+    /// All tiles of each strip of the warp. An operand's columns are rows of W_hh, a strip's units its columns: units of
+    /// the cluster, of a strip 2g + i in row g of slab i, made from those of the blocks of this block's rank in each
+    /// cluster.
+    RONDO_DEVICE void load() {
         const S* const w = static_cast<const S*>(a.w);
         const bool aligned = H % 2 == 0 && device::is_aligned<2>(w);
-        const int tiles = this->tiles();
+        const int tiles = this->tiles(), left = geometry.cluster * block_strips - first_strip;
+        const int strips = left < geometry.strips ? left : geometry.strips;
         this->load_weights(strips * tiles, [&](Words(&words)[2], int n) {
-            const int first = this->column(n % tiles), gate = first / width();
-            const int first_from = (geometry.gathers ? 0 : first_unit) + first % width();
-            const int to = (geometry.gathers ? first_unit : 0) + (first_strip() + n / tiles) * kStrip + lane / 4 * 2;
+            const int first = this->column(n % tiles), gate = first / width(), gathered = first % width();
+            const int block = gathered / geometry.units * geometry.cluster + rank;
+            const int first_from = block * geometry.units + gathered % geometry.units;
+            const int to = first_unit - rank * geometry.units + (first_strip + n / tiles) * kStrip + lane / 4 * 2;
             device::Vector<S, kLaneElements<S>> elements[2];
 #pragma unroll
             for (int e = 0; e < kLaneElements<S>; ++e) {
@@ -117,14 +144,14 @@ private:
             words[1] = device::bit_cast<Words>(elements[1]);
         });
     }
-    /// Nobody fills the end of an operand's last tile; gathered ones begin as zeros. Then a barrier.
+    /// Nobody fills the end of an operand's last tile; a grid's begins as zeros. Then a barrier.
     RONDO_DEVICE void clear_operands() const {
-        const int elements = geometry.gathers ? 0 : 2 * geometry.rows * geometry.pitch;
+        const int elements = 2 * geometry.rows * geometry.pitch;
         for (int i = static_cast<int>(threadIdx.x); i < elements; i += static_cast<int>(blockDim.x))
             operand(0)[i] = S(0.0f);
         __syncthreads();
     }
-    /// What the first step's slots are made of.
+    /// Operand 0: what the first step's sums are made of.
     RONDO_DEVICE void take_later_dgates() const {
         if (a.later_dgates == nullptr) return;
         const auto* const from = static_cast<const S*>(a.later_dgates) + first_row * kGates * H + first_unit;
@@ -133,34 +160,21 @@ private:
             if (first_unit + own >= H) continue;
 #pragma unroll
             for (int gate = 0; gate < kGates; ++gate)
-                own_dgates(0, row, own)[gate * width()] = from[(row * kGates + gate) * H + own];
+                operand(0)[own_dgates(row, own) + gate * width()] = from[(row * kGates + gate) * H + own];
         }
     }
 
-    /// Of operand i, which all threads have written to, the slots of step i. All threads call it; meanwhile() once the
-    /// block has sent what others wait for.
-    template <class Meanwhile>
-    RONDO_DEVICE void product(int i, const Meanwhile& meanwhile) {
-        if (geometry.gathers) {
-            inbox.announce();
-            meanwhile();
-            inbox.await(i);
-        } else {
-            __syncthreads();
-        }
-        multiply(i);
-        if (geometry.gathers) return __syncthreads();
-        meanwhile();
-        inbox.await(i);
-    }
-    RONDO_DEVICE void multiply(int i) const {
-        const int tiles = this->tiles();
-        const int slot = (geometry.gathers ? 0 : first_unit / geometry.units * geometry.splits) + split;
-        for (int pass = 0; pass < this->passes(); ++pass) {
+    /// Of a wave of operand i, which all threads have written to, or in a grid all blocks, the slots of step i.
+    RONDO_DEVICE void multiply(int i, int wave) {
+        const S* const from = await(i, wave);
+        const int tiles = this->tiles(), slot = rank * geometry.splits + split;
+        const int chunk = lane % 4 * kSlab + (lane / 4 + lane % 4 * 2) % kSlab;
+        for (int pass = wave * geometry.wave; pass < this->end_of(wave); ++pass) {
             const S* const dgates =
-                operand(i) + (pass * kSlab + lane / 4) * geometry.pitch + split * geometry.tiles * kTileElements<S>;
-            int rank = first_strip() / block_strips(), strip = first_strip() % block_strips(), tile = 0;
+                from + (pass * kSlab + lane / 4) * geometry.pitch + split * geometry.tiles * kTileElements<S>;
+            int to = first_rank, strip = first_strip - first_rank * block_strips, tile = 0;
             float d[2][4] = {};
+            __syncwarp();  // lanes may have parted where some have no element; a tensor core wants all
             weights.for_each([&](const Words(&w)[2]) {
                 const Words words = lane_words(dgates + tile * kTileElements<S>);
                 // Summed apart, so that neither product of a tile waits for the other.
@@ -169,167 +183,162 @@ private:
                 if (++tile < tiles) return;
                 const device::Vector<float, 4> sums{{d[0][0] + d[1][0], d[0][2] + d[1][2],  // of row 2t: both units
                                                      d[0][1] + d[1][1], d[0][3] + d[1][3]}};
-                put(i, rank, place(slot, pass, strip), device::bit_cast<Words>(sums));
+                inbox.put(i, wave, to, place(slot, pass * block_strips + strip) + chunk * 16,
+                          device::bit_cast<Words>(sums));
 #pragma unroll
                 for (int j = 0; j < 2; ++j)
 #pragma unroll
                     for (int k = 0; k < 4; ++k) d[j][k] = 0;
                 tile = 0;
-                if (++strip == block_strips()) strip = 0, ++rank;
+                if (++strip == block_strips) strip = 0, ++to;
             });
         }
     }
-    /// Slots of step i, and how they are filled.
-    RONDO_DEVICE unsigned char* slots(int i) const { return geometry.gathers ? shared + geometry.sums : inbox.box(i); }
-    RONDO_DEVICE void put(int i, int rank, int byte, const Words& words) const {
-        if (geometry.gathers)
-            device::store_vector(reinterpret_cast<std::uint32_t*>(slots(i) + byte), words);
-        else
-            inbox.put(i, rank, byte, words);
-    }
-    /// Of a slot, in bytes: where this lane's sums are.
-    RONDO_DEVICE int place(int slot, int pass, int strip) const {
-        return ((slot * (geometry.rows / kSlab) + pass) * block_strips() + strip) * kSumBytes + lane * 16;
-    }
-    /// dh of both elements, as far as it comes from the step that ran before.
-    RONDO_DEVICE void add_slots(float (&sums)[2], int step, int n) const {
-        const int pass = n / 2 / block_strips(), strip = n / 2 % block_strips(), half = n % 2;
-        sums[0] = sums[1] = 0;
-        for (int slot = 0; slot < geometry.slots; ++slot) {
-            const auto two = device::load_vector<2>(
-                reinterpret_cast<const float*>(slots(step) + place(slot, pass, strip)) + half * 2);
-            sums[0] += two[0];
-            sums[1] += two[1];
-        }
+    /// In a box, in bytes: where a slot's sums of a strip of all passes' begin: of 8 rows and 16 units, 16 bytes to a lane
+    /// of a product, row 2t: units 2g, 2g+1, row 2t+1: likewise; of t together, and so that lanes of a product reach
+    /// different banks, as those of a piece do.
+    RONDO_DEVICE int place(int slot, int strip) const {
+        return (slot * (geometry.rows / kSlab) * block_strips + strip) * kSumBytes;
     }
 
-    /// What the cell is given besides sums, read while the half strip before it is made, or the product; in the types
-    /// that memory has, which take fewer registers.
+    /// What a lane makes of a piece: rows 2t and 2t+1 of a pass, 16 units of either.
+    struct Piece : Element {
+        int sums;  // bytes from a box's begin to those of slot 0
+    };
+    RONDO_DEVICE Piece find(int n) const {
+        const int strip = n / kPieces, t = n % kPieces, unit = lane % kStrip;
+        const int pass = strip / block_strips, own = (strip - pass * block_strips) * kStrip + unit;
+        return {Base::element(pass * kSlab + t * 2 + lane / kStrip, own),
+                place(0, strip) + (t * kSlab + (unit / 2 + t * 2) % kSlab) * 16 + lane / kStrip * 8 + unit % 2 * 4};
+    }
+    /// dh, as far as it comes from the step that ran before.
+    RONDO_DEVICE float add_slots(int step, const Piece& at) const {
+        const unsigned char* from = inbox.box(step) + at.sums;
+        const int pitch = place(1, 0);
+        float sum = 0;
+#pragma unroll 4  // loads under way
+        for (int slot = 0; slot < geometry.slots; ++slot, from += pitch) sum += *reinterpret_cast<const float*>(from);
+        return sum;
+    }
+
+    /// What the cell is given besides sums, read while the piece before it is made, or the product; in the types that
+    /// memory has, which take fewer registers.
     struct Inputs {
         S h, next_h, dy;
         float state[Cell::kStates], next[Cell::kStates];  // from [1]
         S saved[rondo::detail::at_least_one(Cell::kSaved)];
     };
     /// Of what does not exist, any element's.
-    RONDO_DEVICE void read(Inputs (&in)[2], int step, int n) const {
+    RONDO_DEVICE Inputs read(int step, const Piece& at) const {
+        const int row = at.exists ? at.batch_row : 0, unit = at.exists ? at.unit : 0;
+        const std::int64_t begin = this->begin_of(step), index = begin + (row * H + unit);
+        Inputs e;
+        e.h = static_cast<const S*>(a.state[0])[index];
+        e.next_h = static_cast<const S*>(a.next[0])[index];
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
-            const Element at = element(n, i);
-            const int row = at.exists ? at.batch_row : 0, unit = at.exists ? at.unit : 0, index = row * H + unit;
-            Inputs& e = in[i];
-            e.h = of_step<S>(a.state[0], step, a.state_step)[index];
-            e.next_h = of_step<S>(a.next[0], step, a.state_step)[index];
-#pragma unroll
-            for (int s = 1; s < Cell::kStates; ++s) {
-                e.state[s] = of_step<float>(a.state[s], step, a.state_step)[index];
-                e.next[s] = of_step<float>(a.next[s], step, a.state_step)[index];
-            }
-            if constexpr (Cell::kSaved > 0) {
-                const S* const saved = of_step<S>(a.saved, step, a.saved_step) + row * Cell::kSaved * H + unit;
-#pragma unroll
-                for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = saved[r * H];
-            }
-            e.dy = a.dy == nullptr ? S(0.0f)
-                                   : of_step<S>(a.dy, step, a.dy_step)[row * static_cast<int>(a.dy_stride) + unit];
+        for (int s = 1; s < Cell::kStates; ++s) {
+            e.state[s] = static_cast<const float*>(a.state[s])[index];
+            e.next[s] = static_cast<const float*>(a.next[s])[index];
         }
+        if constexpr (Cell::kSaved > 0) {
+            const S* const saved =
+                static_cast<const S*>(a.saved) + begin * Cell::kSaved + (row * Cell::kSaved * H + unit);
+#pragma unroll
+            for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = saved[r * H];
+        }
+        e.dy = a.dy == nullptr
+                   ? S(0.0f)
+                   : (static_cast<const S*>(a.dy) + step * a.dy_step)[row * static_cast<int>(a.dy_stride) + unit];
+        return e;
     }
 
-    /// A step of the n-th half strip: gradients of states, and those of gates to the operand. Both elements, of one row,
-    /// go through the cell's map side by side, as does what does not exist or take the step: a branch would let one wait
-    /// for the other.
-    RONDO_DEVICE void make(int step, int n, const Inputs (&in)[2], const float (&sums)[2]) const {
-        const Element both[2] = {element(n, 0), element(n, 1)};
-        const int row = both[0].row;
-        const bool exists = row < rows, active = exists && this->takes(row, step);
-        const bool later = exists && (step > 0 || a.later_dgates != nullptr) && this->takes(row, step - 1);
-        BackwardElement<Cell, float> elements[2];
+    /// A step of a piece: gradients of states, and those of gates to the operand. What does not exist or take the step
+    /// goes through the cell's map as well: a branch would let some lanes wait for others.
+    RONDO_DEVICE void make(int step, const Piece& at, const Inputs& in) const {
+        const int row = at.row;
+        const bool takes = row < rows && this->takes(row, step), active = takes && at.exists;
+        const bool later = row < rows && (step > 0 || a.later_dgates != nullptr) && this->takes(row, step - 1);
+        BackwardElement<Cell, float> e;
+        float dh = this->carried(0, row, at.own);
+        const float sums = add_slots(step, at);
+        dh = later ? math::clamp(dh + sums, a.gradient_clip) : dh;
+        dh += takes ? to_compute(in.dy) * a.dy_scale : 0.0f;
+        const std::int64_t index = this->begin_of(step) + at.index;
+        if (a.dstep[0] != nullptr && active) dh += to_compute(static_cast<const S*>(a.dstep[0])[index]);
+        if (a.dh_told != nullptr && active) static_cast<float*>(a.dh_told)[index] = dh;
+        e.clip = a.clip;
+        e.state[0] = to_compute(in.h);
+        e.next[0] = to_compute(in.next_h);
+        e.dnext[0] = dh;
 #pragma unroll
-        for (int i = 0; i < 2; ++i) {
-            const Element& at = both[i];
-            BackwardElement<Cell, float>& e = elements[i];
-            const bool asked = active && at.exists;
-            float dh = this->carried(0, row, at.own);
-            dh = later ? math::clamp(dh + sums[i], a.gradient_clip) : dh;
-            dh += active ? to_compute(in[i].dy) * a.dy_scale : 0.0f;
-            if (a.dstep[0] != nullptr && asked) dh += to_compute(of_step<S>(a.dstep[0], step, a.state_step)[at.index]);
-            if (a.dh_told != nullptr && asked) of_step<float>(a.dh_told, step, a.state_step)[at.index] = dh;
-            e.clip = a.clip;
-            e.state[0] = to_compute(in[i].h);
-            e.next[0] = to_compute(in[i].next_h);
-            e.dnext[0] = dh;
-#pragma unroll
-            for (int s = 1; s < Cell::kStates; ++s) {
-                e.state[s] = in[i].state[s];
-                e.next[s] = in[i].next[s];
-                e.dnext[s] = this->carried(s, row, at.own);
-                if (a.dstep[s] != nullptr && asked)
-                    e.dnext[s] += of_step<float>(a.dstep[s], step, a.state_step)[at.index];
-            }
-#pragma unroll
-            for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = to_compute(in[i].saved[r]);
+        for (int s = 1; s < Cell::kStates; ++s) {
+            e.state[s] = in.state[s];
+            e.next[s] = in.next[s];
+            e.dnext[s] = this->carried(s, row, at.own);
+            if (a.dstep[s] != nullptr && active) e.dnext[s] += static_cast<const float*>(a.dstep[s])[index];
         }
 #pragma unroll
-        for (int i = 0; i < 2; ++i) Cell::template backward<0>(elements[i]);
-        S* const sent = own_dgates(step + 1, row, both[0].own);
+        for (int r = 0; r < Cell::kSaved; ++r) e.saved[r] = to_compute(in.saved[r]);
+        Cell::template backward<0>(e);
+
+        S* const sent = operand(step + 1) + own_dgates(row, at.own);
 #pragma unroll
         for (int gate = 0; gate < kGates; ++gate) {
-            device::Vector<S, 2> dgates;
+            float dgate = 0;
+            if constexpr (Cell::kSharedGateGradients)
+                dgate = e.dgates_x[gate];
+            else
+                dgate = e.dgates_h[gate];
+            sent[gate * width()] = to_storage<S>(active ? dgate : 0.0f);
+        }
+        if constexpr (!Cell::kSharedGateGradients) {
+            S* const dgates_x = static_cast<S*>(a.dgates_x) + this->begin_of(step) * kGates;
 #pragma unroll
-            for (int i = 0; i < 2; ++i) {
-                const bool asked = active && both[i].exists;
-                const float dgate_x = asked ? elements[i].dgates_x[gate] : 0.0f;
-                dgates[i] = to_storage<S>(dgate_x);
-                if constexpr (!Cell::kSharedGateGradients) {
-                    if (both[i].exists)
-                        of_step<S>(a.dgates_x, step,
-                                   a.dgates_step)[(both[i].batch_row * kGates + gate) * H + both[i].unit] = dgates[i];
-                    dgates[i] = to_storage<S>(asked ? elements[i].dgates_h[gate] : 0.0f);
-                }
-            }
-            device::store_vector(sent + gate * width(), dgates);
+            for (int gate = 0; gate < kGates; ++gate)
+                if (at.exists)
+                    dgates_x[(at.batch_row * kGates + gate) * H + at.unit] =
+                        to_storage<S>(takes ? e.dgates_x[gate] : 0.0f);
         }
 #pragma unroll
-        for (int i = 0; i < 2; ++i)
-#pragma unroll
-            for (int s = 0; s < Cell::kStates; ++s) {
-                const float before = active ? elements[i].dstate[s] : elements[i].dnext[s];
-                this->carried(s, row, both[i].own) = before;
-                if (step + 1 == steps && both[i].exists) static_cast<float*>(a.dstate[s])[both[i].index] = before;
-            }
+        for (int s = 0; s < Cell::kStates; ++s) {
+            const float before = takes ? e.dstate[s] : e.dnext[s];
+            this->carried(s, row, at.own) = before;
+            if (step + 1 == steps && at.exists) static_cast<float*>(a.dstate[s])[at.index] = before;
+        }
     }
 
     /// What make() has left of a step in the operand: gradients of gates, of those of h where the cell has two kinds.
     RONDO_DEVICE void write(int step) const {
-        constexpr int kElements = kLaneElements<S>, kTogether = 2;
-        S* const dgates = of_step<S>(Cell::kSharedGateGradients ? a.dgates_x : a.dgates_h, step, a.dgates_step);
+        constexpr int kElements = kLaneElements<S>;
+        const S* const from = operand(step + 1);
+        S* const dgates =
+            static_cast<S*>(Cell::kSharedGateGradients ? a.dgates_x : a.dgates_h) + this->begin_of(step) * kGates;
         const bool aligned = H % kElements == 0 && device::is_aligned<kElements>(dgates);
-        const int pieces = geometry.units / kElements, count = rows * kGates * pieces, threads = geometry.threads();
-        for (int first = static_cast<int>(threadIdx.x); first < count; first += kTogether * threads) {
-            device::Vector<S, kElements> values[kTogether];  // of a grid they come from L2: not one after the other
-            S* to[kTogether];
-            int left[kTogether];  // units that exist
+        const unsigned by = static_cast<unsigned>(geometry.units / kElements);
+        const unsigned count = static_cast<unsigned>(rows * kGates) * by;
+#pragma unroll 2  // loads under way
+        for (unsigned i = threadIdx.x; i < count; i += blockDim.x) {
+            const int row_gate = static_cast<int>(i / by), own = static_cast<int>(i % by) * kElements;
+            const int left = H - first_unit - own;  // units that exist
+            if (left <= 0) continue;
+            const auto values =
+                device::load_vector<kElements>(from + own_dgates(row_gate / kGates, own) + row_gate % kGates * width());
+            S* const to = dgates + (first_row * kGates + row_gate) * H + first_unit + own;
+            if (aligned) {
+                device::store_vector(to, values);
+            } else {
 #pragma unroll
-            for (int k = 0; k < kTogether; ++k) {
-                const unsigned i = static_cast<unsigned>(first + k * threads), by = static_cast<unsigned>(pieces);
-                const int row_gate = static_cast<int>(i / by), own = static_cast<int>(i % by) * kElements;
-                const int row = row_gate / kGates, gate = row_gate % kGates;
-                left[k] = first + k * threads < count ? H - first_unit - own : 0;
-                to[k] = dgates + (first_row * kGates + row_gate) * H + first_unit + own;
-                if (left[k] > 0)
-                    values[k] = device::load_vector<kElements>(own_dgates(step + 1, row, own) + gate * width());
-            }
-#pragma unroll
-            for (int k = 0; k < kTogether; ++k) {
-                if (aligned && left[k] > 0) {
-                    device::store_vector(to[k], values[k]);
-                } else {
-#pragma unroll
-                    for (int e = 0; e < kElements; ++e)
-                        if (e < left[k]) to[k][e] = values[k][e];
-                }
+                for (int e = 0; e < kElements; ++e)
+                    if (e < left) to[e] = values[e];
             }
         }
     }
+
+    const int block_strips;     // of a block's units
+    const int rank;             // in the cluster
+    const int first_strip;      // of the warp's, of all units of the cluster
+    const int first_rank;       // whose that is
+    const int gathered_before;  // units of earlier blocks in an operand
 };
 
 template <class Cell, class S>

@@ -4,19 +4,10 @@
 #include <climits>
 
 #include "elements.cuh"
+#include "persistent/board.cuh"
 #include "persistent/inbox.cuh"
 
 namespace rondo::kernels {
-
-/// What a step reads or writes. The same for all threads: indices into it are the only addresses that each computes.
-template <class T>
-RONDO_DEVICE const T* of_step(const void* values, int step, std::int64_t elements) {
-    return static_cast<const T*>(values) + step * elements;
-}
-template <class T>
-RONDO_DEVICE T* of_step(void* values, int step, std::int64_t elements) {
-    return static_cast<T*>(values) + step * elements;
-}
 
 /// Arguments: LoopForward or LoopBackward; kSlabs: of a strip of W_hh.
 template <class Arguments, class S, int kSlabs>
@@ -30,14 +21,27 @@ protected:
           steps(static_cast<int>(arguments.steps)),
           first_row(static_cast<int>(blockIdx.x) / layout.ranks * layout.rows),
           rows(arguments.batch - first_row < layout.rows ? static_cast<int>(arguments.batch - first_row) : layout.rows),
+          passes((rows + kSlab - 1) / kSlab),
+          waves((passes + layout.wave - 1) / layout.wave),
           first_unit(static_cast<int>(blockIdx.x) % layout.ranks * layout.units),
           warp(static_cast<int>(device::warp_index())),
           lane(static_cast<int>(device::lane_index())),
           split(warp / layout.strip_warps),
           strip_warp(warp % layout.strip_warps),
-          inbox(layout, arguments.exchange, shared_memory) {}
+          inbox(layout, arguments.exchange, shared_memory),
+          board(layout, arguments.exchange, shared_memory) {}
 
-    RONDO_DEVICE int passes() const { return (rows + kSlab - 1) / kSlab; }
+    /// The pass after a wave's last one.
+    RONDO_DEVICE int end_of(int wave) const {
+        const int end = (wave + 1) * geometry.wave;
+        return end < passes ? end : passes;
+    }
+    RONDO_DEVICE bool is_grid() const { return geometry.exchange == Exchange::grid; }
+    /// Where the `step`-th step's elements [B,H] begin in what has one of each, as the first step's pointer sees it; of
+    /// planes [B,n,H] n times as far.
+    RONDO_DEVICE std::int64_t begin_of(int step) const {
+        return static_cast<std::int64_t>(step * static_cast<int>(a.t_step)) * (static_cast<int>(a.batch) * H);
+    }
     /// How many the warp's split has.
     RONDO_DEVICE int tiles() const {
         const int left = geometry.all_tiles - split * geometry.tiles;
@@ -77,7 +81,7 @@ protected:
     /// What a block carries from step to step: state s (backward: its gradient) of a row and unit of its own.
     RONDO_DEVICE float& carried(int s, int row, int own) const {
         return reinterpret_cast<float*>(shared +
-                                        geometry.carried)[(s * geometry.rows + row) * geometry.carried_pitch() + own];
+                                        geometry.carried)[(s * geometry.rows + row) * geometry.carried_pitch + own];
     }
     /// value(s, index of [B,H]) of all that exist; 0 elsewhere. Then a barrier.
     template <class Value>
@@ -103,10 +107,11 @@ protected:
     const Geometry& geometry;
     unsigned char* const shared;
     const int H, steps;
-    const int first_row, rows;  // of the group, as many as there are
+    const int first_row, rows, passes, waves;  // of the group, as many as there are
     const int first_unit;
     const int warp, lane, split, strip_warp;
     Inbox inbox;
+    Board board;
     Weights<S, kSlabs> weights;
 };
 

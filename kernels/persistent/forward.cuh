@@ -19,7 +19,8 @@ class ForwardBlock : LoopBlock<LoopForward, S, loop_unit_slabs(Cell::kGates) * C
     static constexpr int kGates = Cell::kGates, kUnits = loop_unit_slabs(kGates), kSlabs = kUnits * kGates;
     using Base = LoopBlock<LoopForward, S, kSlabs>;
     using Base::a, Base::geometry, Base::shared, Base::H, Base::steps, Base::first_row, Base::rows, Base::first_unit;
-    using Base::warp, Base::lane, Base::split, Base::strip_warp, Base::inbox, Base::weights;
+    using Base::passes, Base::waves;
+    using Base::warp, Base::lane, Base::split, Base::strip_warp, Base::inbox, Base::board, Base::weights;
     using typename Base::Element;
 
 public:
@@ -27,7 +28,10 @@ public:
         : Base(arguments, layout, shared_memory) {}
 
     RONDO_DEVICE void run() {
-        inbox.open(rows * geometry.span() * static_cast<int>(sizeof(S)));
+        if (this->is_grid())
+            board.open(rows);
+        else
+            inbox.open(geometry.ranks * geometry.units * static_cast<int>(sizeof(S)), rows);
         load();
         this->take_lengths();
         for (int i = static_cast<int>(threadIdx.x); i < kGates * geometry.units; i += static_cast<int>(blockDim.x)) {
@@ -45,25 +49,33 @@ public:
         unsigned next = take_turns(turn);
         fetch(0, 0, next, 0);
         device::copy_async_commit();
-        const int passes = this->passes();
         for (int step = 0; step < steps; ++step) {
-            for (int pass = 0; pass < passes; ++pass, parity ^= 1) {
-                const unsigned mine = next;
-                const bool ends = pass + 1 == passes, last = ends && step + 1 == steps;
-                if (ends) turn = 0;
-                next = take_turns(turn);
-                if (!last) fetch(ends ? step + 1 : step, ends ? 0 : pass + 1, next, parity ^ 1);
-                device::copy_async_commit();
-                if (pass == 0) inbox.await(step);
-                float sums[kSlabs][2];
-                multiply(sums, step, pass, mine, parity);
-                device::copy_async_wait<1>();
-                Made made[kUnits][2];
+            for (int wave = 0; wave < waves; ++wave) {
+                const S* h = nullptr;
+                for (int pass = wave * geometry.wave; pass < this->end_of(wave); ++pass, parity ^= 1) {
+                    const unsigned mine = next;
+                    const bool ends = pass + 1 == passes, last = ends && step + 1 == steps;
+                    const bool ends_wave = pass + 1 == this->end_of(wave);
+                    if (ends) turn = 0;
+                    next = take_turns(turn);
+                    if (!last) fetch(ends ? step + 1 : step, ends ? 0 : pass + 1, next, parity ^ 1);
+                    device::copy_async_commit();
+                    if (pass == wave * geometry.wave) h = await(step, wave);
+                    float sums[kSlabs][2];
+                    multiply(sums, h + pass * kSlab * geometry.pitch, mine, parity);
+                    // Other waves were announced long ago; one that is alone is announced below.
+                    if (ends_wave && !last && waves > 1) gather(ends ? step + 1 : step, ends ? 0 : wave + 1);
+                    device::copy_async_wait<1>();
+                    Made made[kUnits][2];
 #pragma unroll
-                for (int q = 0; q < kUnits; ++q) make(made[q], rows_of(mine, q), step, pass, q, parity, sums);
-                if (step + 1 < steps) send(step + 1, pass, mine);
-                if (ends && !last) inbox.announce();
-                write(step, pass, mine, made);  // others wait for h; for this nobody does
+                    for (int q = 0; q < kUnits; ++q) make(made[q], rows_of(mine, q), step, pass, q, parity, sums);
+                    if (step + 1 < steps) {
+                        send(step + 1, wave, pass, mine);
+                        if (ends_wave) announce(step + 1, wave);
+                        if (ends_wave && waves == 1) gather(step + 1, 0);
+                    }
+                    write(step, pass, mine, made);  // others wait for h; for this nobody does
+                }
             }
         }
         inbox.end();
@@ -76,7 +88,7 @@ private:
     /// Warps that share out K take turns over all passes one after the other: at both rows of a slab, which go faster side
     /// by side, or, where there are warps enough, at one. turn: whose the pass's first one is; in the end, the next pass's.
     RONDO_DEVICE unsigned take_turns(int& turn) const {
-        const bool apart = geometry.makes_rows_apart();
+        const bool apart = geometry.rows_apart;
         unsigned mine = 0;
 #pragma unroll
         for (int n = 0; n < 2 * kUnits; ++n) {
@@ -114,10 +126,28 @@ private:
             }
         });
     }
-    /// sums = W_hh·hᵀ of a pass, whole where this warp makes something of them.
-    RONDO_DEVICE void multiply(float (&sums)[kSlabs][2], int step, int pass, unsigned mine, int parity) const {
-        const S* h = reinterpret_cast<const S*>(inbox.box(step)) + (pass * kSlab + lane / 4) * geometry.pitch +
-                     split * geometry.tiles * kTileElements<S>;
+    /// Waits for a wave's h before a step, [rows][pitch], and returns where all rows begin.
+    RONDO_DEVICE const S* await(int step, int wave) {
+        if (this->is_grid()) {
+            const int landed = board.await(step, wave) - wave;
+            return reinterpret_cast<const S*>(shared + geometry.operand) +
+                   landed * geometry.wave * kSlab * geometry.pitch;
+        }
+        inbox.await(step, wave);
+        return reinterpret_cast<const S*>(inbox.box(step));
+    }
+    RONDO_DEVICE void announce(int step, int wave) {
+        if (this->is_grid()) board.announce(step, wave);
+    }
+    /// Grid: after a wave's products. All threads call it.
+    RONDO_DEVICE void gather(int step, int wave) {
+        if (!this->is_grid()) return;
+        if (geometry.splits == 1 && waves > 1) __syncthreads();  // or add_splits() had its barrier
+        board.fetch(step, wave);
+    }
+    /// sums = W_hh·hᵀ of a pass, whole where this warp makes something of them; h: the pass's first row.
+    RONDO_DEVICE void multiply(float (&sums)[kSlabs][2], const S* h, unsigned mine, int parity) const {
+        h += lane / 4 * geometry.pitch + split * geometry.tiles * kTileElements<S>;
         float d[kSlabs / 2][4] = {};
         __syncwarp();  // lanes may have parted where some have no element; a tensor core wants all
         weights.for_each([&](const Words(&w)[kSlabs]) {
@@ -144,47 +174,58 @@ private:
         return reinterpret_cast<S*>(shared + geometry.stage) + (warp * kUnits + q) * (kSlab * kSlab);
     }
     /// Sends all that the warp makes of a pass, as a part of operand i. The whole warp calls it.
-    RONDO_DEVICE void send(int i, int pass, unsigned mine) const {
+    RONDO_DEVICE void send(int i, int wave, int pass, unsigned mine) const {
         constexpr int kElements = kLaneElements<S>, kPieces = kSlab / kElements;
-        const int copies = geometry.exchange == Exchange::cluster ? geometry.ranks : 1;
+        const int copies = geometry.cluster;
         __syncwarp();
 #pragma unroll
         for (int q = 0; q < kUnits; ++q)
             for (int n = lane; n < copies * kSlab * kPieces && rows_of(mine, q) != 0; n += 32) {
                 const int from = n % (kSlab * kPieces), part = from % kPieces * kElements,
                           row = pass * kSlab + from / kPieces;
-                if (row < rows && takes_turn(mine, q, row % 2))
-                    inbox.put(
-                        i, n / (kSlab * kPieces),
-                        (row * geometry.pitch + first_unit + slab(q) + part) * static_cast<int>(sizeof(S)),
-                        device::load_vector<4>(reinterpret_cast<const std::uint32_t*>(stage(q) + from * kElements)));
+                if (row >= rows || !takes_turn(mine, q, row % 2)) continue;
+                const auto* const words = reinterpret_cast<const std::uint32_t*>(stage(q) + from * kElements);
+                const int to = (row * geometry.pitch + first_unit + slab(q) + part) * static_cast<int>(sizeof(S));
+                if (this->is_grid())
+                    device::store_vector(reinterpret_cast<std::uint32_t*>(board.operand(i) + to),
+                                         device::load_vector<4>(words));
+                else
+                    inbox.put(i, wave, n / (kSlab * kPieces), to, device::load_vector<4>(words));
             }
         __syncwarp();
     }
     /// Operand 0: h before the first step.
-    RONDO_DEVICE void send_first() const {
-        for (int pass = 0, turn = 0; pass < this->passes(); ++pass) {
-            for (int q = 0; q < kUnits; ++q)
-                for (int i = lane; i < kSlab * kSlab; i += 32) {
-                    const int row = pass * kSlab + i / kSlab;
-                    stage(q)[i] = row < rows ? to_storage<S>(this->carried(0, row, slab(q) + i % kSlab)) : S(0.0f);
-                }
-            send(0, pass, take_turns(turn));
+    RONDO_DEVICE void send_first() {
+        int turn = 0;
+        for (int wave = 0, pass = 0; wave < waves; ++wave) {
+            for (; pass < this->end_of(wave); ++pass) {
+                for (int q = 0; q < kUnits; ++q)
+                    for (int i = lane; i < kSlab * kSlab; i += 32) {
+                        const int row = pass * kSlab + i / kSlab;
+                        stage(q)[i] = row < rows ? to_storage<S>(this->carried(0, row, slab(q) + i % kSlab)) : S(0.0f);
+                    }
+                send(0, wave, pass, take_turns(turn));
+            }
+            announce(0, wave);
         }
-        inbox.announce();
+        if (this->is_grid()) board.fetch(0, 0);
     }
 
     RONDO_DEVICE float& bias(int i) const { return reinterpret_cast<float*>(shared + geometry.biases)[i]; }
-    /// gates_x on their way while products are made: of two passes, every thread its own.
+    /// gates_x on their way while products are made: of two passes, every thread its own, of all elements that it may
+    /// make of a pass.
     RONDO_DEVICE float* inputs(int place) const {
+        const int floats = geometry.rows_apart ? kGates : kSlabs * 2;
         return reinterpret_cast<float*>(shared + geometry.inputs) +
-               (place * (geometry.threads() / 32) + warp) * (kSlabs * 2 * 32) + lane;
+               (place * (geometry.threads() / 32) + warp) * (floats * 32) + lane;
     }
-    RONDO_DEVICE static int input(int q, int c, int gate) { return ((q * 2 + c) * kGates + gate) * 32; }
+    RONDO_DEVICE int input(int q, int c, int gate) const {
+        return ((geometry.rows_apart ? 0 : q * 2 + c) * kGates + gate) * 32;
+    }
     RONDO_DEVICE void fetch(int step, int pass, unsigned mine, int place) const {
         const Element first = element(pass, 0, 0);
-        const float* const gates_x =
-            of_step<float>(a.gates_x, step, a.gates_x_step) + first.batch_row * kGates * H + first.unit;
+        const float* const gates_x = static_cast<const float*>(a.gates_x) + this->begin_of(step) * kGates +
+                                     first.batch_row * kGates * H + first.unit;
         float* const to = inputs(place);
 #pragma unroll
         for (int c = 0; c < 2; ++c)
@@ -253,12 +294,13 @@ private:
     }
     /// What make() has left of a pass, to memory: y, saved, and the states that are wanted.
     RONDO_DEVICE void write(int step, int pass, unsigned mine, const Made (&made)[kUnits][2]) const {
-        const Output<S> y{a.y == nullptr ? nullptr : of_step<S>(a.y, step, a.y_step), a.y_stride, a.y_scale, a.y_add};
+        const Output<S> y{a.y == nullptr ? nullptr : static_cast<S*>(a.y) + step * a.y_step, a.y_stride, a.y_scale,
+                          a.y_add};
 #pragma unroll
         for (int c = 0; c < 2; ++c) {
             const Element first = element(pass, 0, c);
             S* const saved = a.saved == nullptr ? nullptr
-                                                : of_step<S>(a.saved, step, a.saved_step) +
+                                                : static_cast<S*>(a.saved) + this->begin_of(step) * Cell::kSaved +
                                                       first.batch_row * Cell::kSaved * H + first.unit;
 #pragma unroll
             for (int q = 0; q < kUnits; ++q) {
@@ -275,11 +317,11 @@ private:
 #pragma unroll
                 for (int s = 0; s < Cell::kStates; ++s) {
                     if (!a.every[s] && step + 1 < steps) continue;
-                    const int slot = a.every[s] ? step : 0;
+                    const std::int64_t begin = a.every[s] ? this->begin_of(step) : 0;
                     if (s == 0)
-                        (of_step<S>(a.next[0], slot, a.next_step) + first.index)[q * kSlab] = to_storage<S>(h[0]);
+                        (static_cast<S*>(a.next[0]) + begin + first.index)[q * kSlab] = to_storage<S>(h[0]);
                     else
-                        (of_step<float>(a.next[s], slot, a.next_step) + first.index)[q * kSlab] =
+                        (static_cast<float*>(a.next[s]) + begin + first.index)[q * kSlab] =
                             this->carried(s, first.row, first.own + q * kSlab);
                 }
             }

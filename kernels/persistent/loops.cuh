@@ -23,7 +23,7 @@ void launch_loop(const char* name, void (*kernel)(Directions<Arguments>, Geometr
         {.kernel = name,
          .grid = dim3(static_cast<unsigned>(geometry.groups * geometry.ranks), static_cast<unsigned>(directions.count)),
          .block = dim3(static_cast<unsigned>(geometry.threads())),
-         .cluster = dim3(geometry.exchange == Exchange::cluster ? static_cast<unsigned>(geometry.ranks) : 1),
+         .cluster = dim3(static_cast<unsigned>(geometry.cluster)),
          .shared_bytes = geometry.shared_bytes,
          .cooperative = geometry.exchange == Exchange::grid,
          .stream = stream},

@@ -24,8 +24,8 @@ bool answered(cudaError_t status, const char* what) {
     return true;
 }
 
-/// Clusters are in code of sm_90 alone; code for older devices, which newer ones may run as well, stops there.
-bool has_clusters(const cudaFuncAttributes& attributes) {
+/// Of sm_90 or later; code for older devices, which newer ones may run as well, stops where others exchange.
+bool is_for_hopper(const cudaFuncAttributes& attributes) {
     return attributes.binaryVersion >= 90 && attributes.ptxVersion >= 90;
 }
 
@@ -43,7 +43,9 @@ int most_groups(const void* kernel, const Geometry& geometry) {
     const std::size_t own = (attributes.sharedSizeBytes + kStaticGrain - 1) / kStaticGrain * kStaticGrain;
     if (geometry.shared_bytes + own > static_cast<std::size_t>(most_shared)) return 0;
     device::check(device::allow_shared_memory(kernel, geometry.shared_bytes), "shared memory of a time loop");
-    if (geometry.exchange != Exchange::cluster) {
+    // Copies that report to barriers, and clusters.
+    if (geometry.exchange != Exchange::solo && !is_for_hopper(attributes)) return 0;
+    if (geometry.cluster == 1) {
         int blocks = 0;
         device::check(
             cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, geometry.threads(), geometry.shared_bytes),
@@ -52,13 +54,12 @@ int most_groups(const void* kernel, const Geometry& geometry) {
         if (geometry.exchange == Exchange::grid) blocks = std::min(blocks, 1);
         return blocks * multiprocessors / geometry.ranks;
     }
-    if (!has_clusters(attributes)) return 0;
-    if (geometry.ranks > static_cast<int>(device::kPortableCluster) &&
+    if (geometry.cluster > static_cast<int>(device::kPortableCluster) &&
         !answered(device::allow_large_clusters(kernel), "a cluster's size"))
         return 0;
     cudaLaunchAttribute attribute = {};
     attribute.id = cudaLaunchAttributeClusterDimension;
-    attribute.val.clusterDim.x = static_cast<unsigned>(geometry.ranks);
+    attribute.val.clusterDim.x = static_cast<unsigned>(geometry.cluster);
     attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3(static_cast<unsigned>(geometry.ranks));
@@ -68,7 +69,9 @@ int most_groups(const void* kernel, const Geometry& geometry) {
     config.numAttrs = 1;
     int clusters = 0;
     const cudaError_t status = cudaOccupancyMaxActiveClusters(&clusters, kernel, &config);
-    return answered(status, "cudaOccupancyMaxActiveClusters") ? clusters : 0;
+    if (!answered(status, "cudaOccupancyMaxActiveClusters")) return 0;
+    if (geometry.exchange == Exchange::grid) clusters = std::min(clusters, multiprocessors / geometry.cluster);
+    return clusters / geometry.gathering;
 }
 
 }  // namespace rondo::kernels

@@ -11,16 +11,22 @@
 ///
 ///     solo      one block; its own shared memory
 ///     cluster   the blocks of a cluster; pushed into each other's shared memory, whose mbarriers count the bytes
-///     grid      blocks that are resident together; through L2, with one counter a group
+///     grid      blocks that are resident together; through L2, with counters of who has written, into shared memory
 ///
 /// and in what travels:
 ///
-///     gathered    operands: a block gets all of one and multiplies it by what of W_hh makes its own units; forward,
-///                 and backward in a grid
+///     gathered    operands: a block gets what others made of one and multiplies it by what of W_hh makes its units
 ///     scattered   sums: a block multiplies its own part of the operand by what of W_hh belongs to that, and sends
-///                 every block the sums of that one's units, which adds up those of all, in order; backward, solo and
-///                 in a cluster: H·C bytes a row, where dgates_h has G·H·S. In a grid each block would write as many
-///                 as it reads, where of an operand it writes its own part alone
+///                 every block the sums of that one's units, which adds up those of all, in order
+///
+/// Forward operands are gathered, for h is small. Backward sums are scattered, solo and in a cluster: H·C bytes a row,
+/// where dgates_h has G·H·S. Backward in a grid does both. Its group consists of clusters; all blocks of one rank in
+/// their clusters gather through L2 what they have made of dgates_h, multiply that by what makes the units of their
+/// clusters, and each cluster scatters the sums among its own. Of a group of C clusters of R blocks a block gets G·S
+/// bytes of H/R units of a row through L2 and R·C bytes of each of its own units from its cluster, instead of G·S of all.
+///
+/// Rows go in waves, each with counters and barriers of its own: while one's results travel, others are multiplied and
+/// made.
 ///
 /// Within a block, warps share out the product's rows; where there are more warps than that takes, they share out K as
 /// well and their sums are added in order: forward at once, backward as slots of their own.
@@ -43,6 +49,9 @@ inline constexpr int kLoopWarps = 8;      ///< of a block, at most: a thread may
 inline constexpr int kSlab = 8;           ///< rows of W_hh that a tensor core takes together, and rows of the batch
 inline constexpr int kOperandBytes = 64;  ///< of an operand's row in a tile: what a warp multiplies in one go
 inline constexpr int kStrip = 16;         ///< units of a strip of W_hh backward: two slabs, side by side
+inline constexpr int kMostWaves = 32;
+inline constexpr int kCounterBytes = 128;  ///< from one counter in global memory to the next
+inline constexpr int kBoards = 4;          ///< operands that a grid has room for in global memory
 
 /// Slabs of units that a warp makes forward: an even number of a product's slabs, and eight warps hold as much of W_hh
 /// as a multiprocessor's registers take.
@@ -70,53 +79,65 @@ struct LoopShape {
 struct Geometry {
     Exchange exchange = Exchange::solo;
     int ranks = 1;        ///< blocks of a group
+    int cluster = 1;      ///< blocks of a cluster, of which a group consists
     int groups = 1;       ///< of a direction
     int rows = kSlab;     ///< of the batch, of a group; a multiple of kSlab
+    int gathering = 1;    ///< blocks that gather from each other: one of each cluster
+    int wave = 1;         ///< times kSlab rows: of a wave
+    int waves = 1;        ///< of the rows
     int units = 0;        ///< of a block; a multiple of LoopShape::warp_units
     int strip_warps = 1;  ///< that share out the strips of W_hh
     int strips = 1;       ///< of each; the last one may have fewer
     int splits = 1;       ///< warps that share out K
     int tiles = 1;        ///< of a split; the last one may have fewer
     int all_tiles = 1;
-    int rest_tiles = 0;      ///< of a warp's strips: what registers do not hold
-    int pitch = 0;           ///< elements from row to row of an operand
-    int slots = 0;           ///< backward: sums that an element of dh is made of
+    int rest_tiles = 0;  ///< of a warp's strips: what registers do not hold
+    int pitch = 0;       ///< elements from row to row of an operand
+    int slots = 0;       ///< backward: sums that an element of dh is made of
+    bool rows_apart =
+        false;  ///< forward: of those that share out K a warp makes one row of a thread's two, another one the other
     bool threefold = false;  ///< products of f32 are three of tf32, which keeps 22 of 24 bits
+    int carried_pitch = 0;   ///< from row to row of what is carried
     std::size_t lengths = 0, biases = 0, carried = 0, inputs = 0, partial = 0, stage = 0, rest = 0, operand = 0,
-                sums = 0, inbox = 0, shared_bytes = 0;
-    bool gathers = true;            ///< otherwise scatters
-    std::size_t box_bytes = 0;      ///< of a step: what a block of a cluster, a group of a grid is sent
+                inbox = 0, shared_bytes = 0;
+    int landings = 0;               ///< grid: waves for whose operands there is room in shared memory, one or two
+    std::size_t box_bytes = 0;      ///< of a step: what a block is sent by its cluster or itself
+    std::size_t board_bytes = 0;    ///< grid: of a step, an operand
     std::size_t scratch_bytes = 0;  ///< of a direction in global memory: LoopExchange::scratch
 
-    RONDO_HD constexpr int span() const { return ranks * units; }  ///< units of all ranks
-    /// From row to row of what is carried: lanes two rows apart then reach different banks.
-    RONDO_HD constexpr int carried_pitch() const { return units + 4; }
     RONDO_HD constexpr int threads() const { return strip_warps * splits * 32; }
-    /// Forward: whether a warp of those that share out K makes one row of a thread's two, and another warp the other: where
-    /// there are so many of them that none has to make more of a pass.
-    RONDO_HD constexpr bool makes_rows_apart() const { return splits * strip_warps * kSlab >= 2 * units; }
 };
 
-/// The layout with that many blocks and rows to a group; the last blocks may have no units. Units of 0: a block cannot
-/// take its share.
-constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks, int rows) {
+/// The layout with that many blocks and rows to a group, backward in a grid with `cluster` of them to a cluster, a
+/// divisor; the last blocks may have no units. Units of 0: a block cannot take its share.
+constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks, int rows, int cluster = 1) {
     const auto over = [](std::int64_t n, std::int64_t by) { return (n + by - 1) / by; };
     const auto up = [&](std::int64_t n, std::int64_t multiple) { return over(n, multiple) * multiple; };
+    const bool grid = exchange == Exchange::grid;
     Geometry g;
     g.exchange = exchange;
     g.ranks = ranks;
+    g.cluster = grid ? cluster : ranks;
     g.rows = static_cast<int>(up(rows, kSlab));
     g.groups = static_cast<int>(over(shape.batch, g.rows));
-    g.gathers = !shape.backward || exchange == Exchange::grid;
+    // Of a single block nothing travels. Backward a wave of two passes gives all warps something to make, but there
+    // shall be two of them.
+    const int passes = g.rows / kSlab;
+    g.wave = exchange == Exchange::solo ? passes : shape.backward && passes >= 4 ? 2 : 1;
+    if (passes > kMostWaves * g.wave) g.wave = static_cast<int>(over(passes, kMostWaves));
+    g.waves = static_cast<int>(over(passes, g.wave));
+    g.gathering = ranks / g.cluster;
     const std::int64_t units = up(over(shape.hidden, ranks), shape.warp_units());
     if (!shape.backward && units > kLoopWarps * shape.warp_units()) return g;
     g.units = static_cast<int>(units);
     const std::int64_t element = shape.element_bytes, tile = kOperandBytes / element;
-    const std::int64_t strips = (g.gathers ? units : g.span()) / shape.warp_units();
-    const std::int64_t columns = (g.gathers ? g.span() : units) * (shape.backward ? shape.gates : 1);
-    g.all_tiles = static_cast<int>(over(columns, tile));
-    // As little work for a warp as can be; forward that is one strip, and in a cluster each split would send sums of
-    // its own.
+    // Of the product: units that a block makes sums of, forward of each gate; and of its operand those it consists of.
+    const std::int64_t made = shape.backward ? units * g.cluster : units;
+    const std::int64_t from = units * (shape.backward ? g.gathering : ranks) * (shape.backward ? shape.gates : 1);
+    const std::int64_t strips = made / shape.warp_units();
+    g.all_tiles = static_cast<int>(over(from, tile));
+    // As little work for a warp as can be; forward that is one strip, and in a cluster alone, where strips are enough,
+    // each split would send sums of its own.
     const std::int64_t most = !shape.backward ? kLoopWarps / strips : exchange == Exchange::cluster ? 1 : kLoopWarps;
     for (std::int64_t splits = 1, least = 0; splits <= most; ++splits) {
         const std::int64_t warps = kLoopWarps / splits < strips ? kLoopWarps / splits : strips;
@@ -128,10 +149,14 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
         g.tiles = static_cast<int>(tiles);
         g.splits = static_cast<int>(over(g.all_tiles, tiles));
     }
+    // Where there are so many warps that none has to make more of a pass.
+    g.rows_apart = !shape.backward && g.splits * g.strip_warps * kSlab >= 2 * units;
     // An odd number of tiles' bytes: neighbouring rows then lie in different banks.
     g.pitch = static_cast<int>((g.all_tiles % 2 == 0 ? g.all_tiles + 1 : g.all_tiles) * tile);
+    // Lanes of a warp reach different banks: backward 16 units of two rows, forward 8 of four rows, two apart.
+    g.carried_pitch = static_cast<int>(!shape.backward ? units + 4 : units % 32 == 0 ? units + 16 : units);
 
-    const std::int64_t warps = g.strip_warps * g.splits, operand = std::int64_t{g.rows} * g.pitch * element;
+    const std::int64_t warps = g.strip_warps * g.splits, row = std::int64_t{g.pitch} * element, operand = g.rows * row;
     const auto book = [&](std::int64_t bytes) {
         const std::size_t place = g.shared_bytes;
         g.shared_bytes += static_cast<std::size_t>(up(bytes, 128));
@@ -139,31 +164,29 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
     };
     constexpr std::int64_t kFloat = sizeof(float), kSumBytes = 32 * 2 * kFloat, kSlabBytes = 32 * 16;
     g.lengths = book(g.rows * std::int64_t{sizeof(int)});
-    g.carried = book(shape.states * g.rows * g.carried_pitch() * kFloat);
+    g.carried = book(shape.states * g.rows * g.carried_pitch * kFloat);
     g.rest_tiles = g.strips * g.tiles > shape.held() ? g.strips * g.tiles - shape.held() : 0;
     g.rest = book(warps * g.rest_tiles * shape.slabs() * kSlabBytes);
-    std::int64_t box = operand;
     if (shape.backward) {
-        g.slots = g.splits * (g.gathers ? 1 : ranks);
-        const std::int64_t sums = g.slots * g.rows * units * kFloat;
-        if (g.gathers) {
-            g.sums = book(sums);
-        } else {
-            g.operand = book(2 * operand);
-            box = sums;
-        }
+        g.slots = g.splits * g.cluster;
+        g.box_bytes = static_cast<std::size_t>(up(g.slots * g.rows * units * kFloat, 128));
     } else {
+        if (!grid) g.box_bytes = static_cast<std::size_t>(up(operand, 128));
         g.biases = book(shape.gates * units * kFloat);
-        g.inputs = book(2 * g.threads() * shape.slabs() * 2 * kFloat);
+        g.inputs = book(2 * g.threads() * (g.rows_apart ? shape.gates : shape.slabs() * 2) * kFloat);
         g.partial = book(g.splits > 1 ? 2 * warps * shape.slabs() * kSumBytes : 0);
         g.stage = book(warps * shape.slabs() / shape.gates * kSlab * kSlab * element);
     }
-    box = up(box, 128);
-    g.box_bytes = static_cast<std::size_t>(box);
-    if (exchange == Exchange::grid)
-        g.scratch_bytes = static_cast<std::size_t>(g.groups * (128 + 2 * box));
-    else
-        g.inbox = book(2 * box);
+    g.inbox = book(2 * static_cast<std::int64_t>(g.box_bytes));
+    if (grid) {
+        g.landings = shape.backward && g.waves > 1 ? 2 : 1;
+        g.operand = book(g.landings * g.wave * kSlab * row);
+        g.board_bytes = static_cast<std::size_t>(up(operand, 128));
+        g.scratch_bytes = static_cast<std::size_t>(g.groups * g.cluster) *
+                          (static_cast<std::size_t>(g.waves * kCounterBytes) + kBoards * g.board_bytes);
+    } else if (shape.backward) {
+        g.operand = book(2 * operand);
+    }
     return g;
 }
 
@@ -177,8 +200,8 @@ struct LoopExchange {
 /// A limit that clips nothing, so that kernels need not ask whether there is one.
 inline constexpr float kNoClip = std::numeric_limits<float>::infinity();
 
-/// One direction of a layer forward, `steps` in its order. What a step reads and writes lies `.._step` elements behind
-/// what the one before it did; less than zero where time runs backwards.
+/// One direction of a layer forward, `steps` in its order, t_step apart: 1, or -1 where time runs backwards. What a
+/// step reads and writes lies t_step times all of [B,..] behind what the one before it did; of y and dy, .._step elements.
 struct LoopForward {
     std::int64_t batch = 0, hidden = 0, steps = 0, t = 0, t_step = 1;  ///< t: of the first step
     const std::int64_t* lengths = nullptr;                             ///< [B] or null
@@ -186,14 +209,11 @@ struct LoopForward {
     const void* bias_h = nullptr;                                      ///< in C [G,H] or null
     float clip = kNoClip;                                              ///< of the cell
     const void* gates_x = nullptr;                                     ///< in C [B,G,H]
-    std::int64_t gates_x_step = 0;
     const void* state[kMostStates] = {};  ///< in [0] S [B,H], others C [B,H]: before the first step
     void* next[kMostStates] = {};         ///< out, likewise: after every step, or, not every[s], after the last one
-    std::int64_t next_step = 0;
     bool every[kMostStates] = {};
     void* saved = nullptr;  ///< out S [B,R,H] or null
-    std::int64_t saved_step = 0;
-    void* y = nullptr;  ///< out S, rows y_stride apart, or null
+    void* y = nullptr;      ///< out S, rows y_stride apart, or null
     std::int64_t y_stride = 0, y_step = 0;
     float y_scale = 1;
     bool y_add = false;
@@ -212,16 +232,13 @@ struct LoopBackward {
     bool carry_in_storage = false;        ///< carry[0] is in S
     const void* state[kMostStates] = {};  ///< in: before a step
     const void* next[kMostStates] = {};   ///< in: after it
-    std::int64_t state_step = 0;          ///< of both, dstep and dh_told
     const void* saved = nullptr;          ///< in S [B,R,H]
-    std::int64_t saved_step = 0;
-    const void* dy = nullptr;  ///< in S, rows dy_stride apart, or null
+    const void* dy = nullptr;             ///< in S, rows dy_stride apart, or null
     std::int64_t dy_stride = 0, dy_step = 0;
     float dy_scale = 1;
     const void* dstep[kMostStates] = {};  ///< in [0] S [B,H], others C [B,H]: asked for of a step's states; or null
     void* dgates_x = nullptr;             ///< out S [B,G,H]
     void* dgates_h = nullptr;             ///< out S [B,G,H], where the cell has two kinds
-    std::int64_t dgates_step = 0;         ///< of both
     void* dstate[kMostStates] = {};       ///< out C [B,H]: gradients before the last step but for the product
     void* dh_told = nullptr;              ///< out C [B,H]: dh of rows that take the step; or null
     LoopExchange exchange;

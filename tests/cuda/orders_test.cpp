@@ -151,9 +151,10 @@ TEST_F(CudaOrdersGpu, AWavefrontIsCaptured) {
 
 /// An H100, as published: 132 multiprocessors, 227 KiB of shared memory, and how many clusters run at once.
 int groups_of_an_h100(const kernels::Geometry& geometry) {
-    if (geometry.shared_bytes > 227 * 1024 - 128) return 0;
-    if (geometry.exchange != kernels::Exchange::cluster) return 132 / geometry.ranks;
-    return geometry.ranks == 16 ? 7 : geometry.ranks == 8 ? 15 : 128 / geometry.ranks;
+    if (geometry.shared_bytes > 226 * 1024) return 0;
+    const int cluster = geometry.cluster;
+    const int clusters = cluster == 16 ? 7 : cluster == 8 ? 15 : cluster == 4 ? 32 : 132 / cluster;
+    return clusters / geometry.gathering;
 }
 
 kernels::LoopShape shape_of(int gates, std::int64_t hidden, std::int64_t batch, bool backward) {
@@ -209,9 +210,14 @@ TEST(CudaLoopChoice, BackwardSumsTravelInAClusterAndGatesThroughL2) {
     const kernels::Geometry cluster = kernels::lay_out(shape, Exchange::cluster, 16, 8);
     EXPECT_EQ(cluster.box_bytes, 8 * 512 * sizeof(float)) << "a row's dh";
     EXPECT_EQ(cluster.slots, 16) << "a block each";
+    EXPECT_EQ(cluster.board_bytes, 0u);
     const kernels::Geometry grid = kernels::lay_out(shape, Exchange::grid, 32, 8);
-    EXPECT_GE(grid.box_bytes, 8u * 4 * 512 * 2) << "a row's dgates";
+    EXPECT_GE(grid.board_bytes, 8u * 4 * 512 * 2) << "a row's dgates";
     EXPECT_EQ(grid.slots, grid.splits);
+    const kernels::Geometry both = kernels::lay_out(shape, Exchange::grid, 32, 8, 8);
+    EXPECT_EQ(both.box_bytes, 8 * 8 * 16 * sizeof(float)) << "from eight blocks what 16 units' dh are made of";
+    EXPECT_GE(both.board_bytes, 8u * 4 * 512 / 8 * 2) << "an eighth of a row's dgates";
+    EXPECT_LT(both.board_bytes, grid.board_bytes / 6);
     const auto exchange = [](std::int64_t hidden) {
         return cuda::describe(*choice_on_an_h100(4, hidden, 16, TimeLoop::automatic, true).geometry);
     };
@@ -239,13 +245,15 @@ TEST(CudaLoopChoice, LaysOutWhatItChooses) {
                         EXPECT_LE(g.threads(), 32 * kernels::kLoopWarps);
                         EXPECT_GE(g.splits * g.tiles, g.all_tiles);
                         EXPECT_LT((g.splits - 1) * g.tiles, g.all_tiles);
-                        const int strips =
-                            (g.gathers ? 1 : g.ranks) * g.units / shape_of(gates, hidden, batch, backward).warp_units();
+                        const int strips = (backward ? g.cluster : 1) * g.units /
+                                           shape_of(gates, hidden, batch, backward).warp_units();
+                        EXPECT_EQ(g.ranks % g.cluster, 0);
+                        EXPECT_LE(g.waves, kernels::kMostWaves);
                         EXPECT_GE(g.strip_warps * g.strips, strips);
                         EXPECT_LT((g.strip_warps - 1) * g.strips, strips);
                         if (wanted == TimeLoop::grid) {
                             EXPECT_LE(g.groups * g.ranks, 132);
-                            EXPECT_LT(std::int64_t{g.ranks - 1} * g.units, hidden);
+                            EXPECT_LT(std::int64_t{g.ranks - g.cluster} * g.units, hidden);
                         }
                         if (wanted == TimeLoop::solo) EXPECT_EQ(g.ranks, 1);
                     }
