@@ -27,7 +27,7 @@ protected:
 };
 
 TEST_F(Micro, ClusterPush) { expect_well(cluster_push(effort_), 5); }
-TEST_F(Micro, WordThroughL2) { expect_well(word_through_l2(effort_), 5); }
+TEST_F(Micro, WordThroughL2) { expect_well(word_through_l2(effort_), 7); }
 TEST_F(Micro, MmaIssue) { expect_well(mma_issue(effort_), 6); }
 TEST_F(Micro, WeightsFromL2) { expect_well(weights_from_l2(effort_), 4); }
 TEST_F(Micro, GraphNode) { expect_well(graph_node(effort_), 1); }
