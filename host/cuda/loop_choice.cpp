@@ -25,12 +25,17 @@ constexpr double kSharedBytesPerCycle = 128;  // of a multiprocessor
 constexpr double kPushedBytesPerCycle = 20;   // into the shared memory of a cluster's other blocks
 constexpr double kL2BytesPerCycle = 32;       // of a multiprocessor, while all read
 constexpr double kBarrier = 40;               // of a block
-constexpr double kMake = 150;                 // latency of a cell's map
-constexpr double kMakeForward = 640;          // instructions for 8 units and 8 rows: inputs, map, sending, outputs
-constexpr double kMakeBackward = 390;         // for a piece, which is half as much, but for its sums
-constexpr double kAddSlot = 4;                // one of a piece's
+constexpr double kMake = 250;                 // of a cell's map, what its instructions wait for each other
+constexpr double kMakeForward = 375;          // instructions for an item of a row until it is sent
+constexpr double kWriteForward = 225;         // and then: outputs, the next one's inputs
+constexpr double kTwoRows = 1.5;              // times as many for an item of two
+constexpr double kMakeBackward = 270;         // for a piece, but for its sums
+constexpr double kReadBackward = 120;         // for its inputs, while others wait only if it is not the last one
+constexpr double kAddSlot = 4;                // for one of its sums
 constexpr double kClusterExchange = 400;
 constexpr double kGridAnnounce = 800;      // until all others see it
+constexpr double kGridFence = 400;         // of it, what the courier waits for its block's stores
+constexpr double kGridPoll = 300;          // of a counter that has been ready for long
 constexpr double kGridCopy = 500;          // until the first bytes are in shared memory
 constexpr double kStartMicroseconds = 8;   // a launch that loads its weights
 constexpr double kStepMicroseconds = 2.4;  // two nodes of a graph
@@ -83,23 +88,23 @@ double expected_microseconds(const LoopQuestion& question, const Geometry& g, in
                             : kClusterExchange + of_wave * static_cast<double>(g.box_bytes) / kPushedBytesPerCycle;
     double step = 0;
     if (shape.backward) {
-        // All waves are made one after the other, then all are multiplied. The first one is fetched once the second is
-        // made.
-        const double make = kMake + ceil_div(2 * wave * slabs_of_pass, quarters) * (kMakeBackward + g.slots * kAddSlot);
-        const double other_makes = others * make;
-        double gather = std::max(other_makes, kBarrier);
-        if (g.exchange == Exchange::grid)
-            gather = g.waves > 2 ? std::max(other_makes, std::max(make, kGridAnnounce) + copy)
-                                 : std::max(other_makes, kGridAnnounce) + copy;
-        const double product = std::max(wave * multiply, g.waves > 2 ? copy - kGridCopy : 0);
-        step = make + gather + product + std::max(others * product, push);
+        // Two waves are made, announced and fetched one after the other, then both are multiplied.
+        const bool grid = g.exchange == Exchange::grid;
+        const double pieces = ceil_div(2 * wave * slabs_of_pass, quarters);
+        const double make = kMake + pieces * (kMakeBackward + g.slots * kAddSlot) + (pieces - 1) * kReadBackward;
+        const double other_makes = others * (make + (grid ? kGridFence : 0));
+        step = make + (grid ? std::max(other_makes, kGridAnnounce) + copy : other_makes + kBarrier) + wave * multiply +
+               std::max(others * wave * multiply, push);
     } else {
-        const double made = g.splits == 1  ? ceil_div(wave * slabs_of_pass, quarters)
-                            : g.rows_apart ? wave * ceil_div(2 * slabs_of_pass, quarters) / 2
-                                           : wave * ceil_div(slabs_of_pass, quarters);
-        const double work = wave * (multiply + (g.splits > 1 ? 2 * kBarrier : 0)) + kMake + made * kMakeForward;
-        const double exchange = g.exchange == Exchange::grid ? kGridAnnounce + copy : push;
-        step = work + std::max(others * work, exchange);
+        const bool grid = g.exchange == Exchange::grid;
+        const double items = 2 * slabs_of_pass / g.item_rows, of_strip = 2 * slabs / shape.gates / g.item_rows;
+        const double made = (g.splits == 1 ? ceil_div(wave * items, quarters) : wave * ceil_div(items, quarters)) *
+                            (g.item_rows == 2 ? kTwoRows : 1);
+        const double make = wave * (multiply + kBarrier) + kMake + made * kMakeForward, write = made * kWriteForward;
+        // The courier, too, multiplies each wave, and makes some of it unless there are more warps than items.
+        const double courier = grid ? kGridFence + (g.splits > of_strip ? 0 : kGridPoll) : 0;
+        const double exchange = grid ? kGridAnnounce + copy : push;
+        step = std::max(g.waves * (make + std::max(write, courier)), make + std::max(write, exchange));
     }
     return ceil_div(g.groups, at_once) *
            (step / kCyclesPerMicrosecond + kStartMicroseconds / static_cast<double>(question.steps));

@@ -40,14 +40,11 @@ inline dim3 blocks_for(std::int64_t count, std::int64_t per_block) {
     return dim3(static_cast<unsigned>(blocks));
 }
 
-/// Dynamic shared memory that every kernel may have.
-inline constexpr std::size_t kDefaultSharedBytes = 48 * 1024;
-
 /// Runs kernel(arguments...) on `how.stream`, asynchronously. Throws Error (device) that names the kernel.
 template <class... Parameters>
 void launch(const Launch& how, void (*kernel)(Parameters...), std::type_identity_t<Parameters>... arguments) {
     const void* const function = reinterpret_cast<const void*>(kernel);
-    if (how.shared_bytes > kDefaultSharedBytes) check(allow_shared_memory(function, how.shared_bytes), how.kernel);
+    check(allow_shared_memory(function, how.shared_bytes), how.kernel);
     if (how.cluster.x * how.cluster.y * how.cluster.z > kPortableCluster)
         check(allow_large_clusters(function), how.kernel);
 

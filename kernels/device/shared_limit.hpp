@@ -2,14 +2,21 @@
 /// Permission for a kernel to have more than 48 KB of dynamic shared memory, and clusters of more than 8 blocks.
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <mutex>
 #include <vector>
 
 namespace rondo::device {
 
-/// Asks CUDA once for each kernel and device, and again only where a launch needs more than was asked for before.
+/// Shared memory that every kernel may have, its own variables included, for which some is set aside here.
+inline constexpr std::size_t kDefaultSharedBytes = 48 * 1024, kOwnSharedBytes = 8 * 1024;
+
+/// Asks CUDA once for each kernel and device, and again only where a launch needs more than was asked for before. Never
+/// for less than every kernel may have: that would be a limit.
 inline cudaError_t allow_shared_memory(const void* kernel, std::size_t bytes) {
+    if (bytes <= kDefaultSharedBytes - kOwnSharedBytes) return cudaSuccess;
+    bytes = std::max(bytes, kDefaultSharedBytes);
     struct Allowed {
         const void* kernel;
         int device;

@@ -47,22 +47,17 @@ public:
         });
         if (grid) {
             for (int wave = 0; wave < waves; ++wave) board.announce(0, wave);
-            for (int wave = 0; wave < geometry.landings && wave < waves; ++wave) board.fetch(0, wave);
+            for (int wave = 0; wave < waves; ++wave) board.fetch(0, wave);
         }
         Piece piece = find(warp);
         Inputs inputs = read(0, piece);
         for (int step = 0; step < steps; ++step) {
             if (!grid) __syncthreads();
-            for (int wave = 0; wave < waves; ++wave) {
-                multiply(step, wave);
-                if (!grid || wave + geometry.landings >= waves) continue;
-                __syncthreads();
-                board.fetch(step, wave + geometry.landings);
-            }
+            for (int wave = 0; wave < waves; ++wave) multiply(step, wave);
             if (!grid && step > 0) write(step - 1);
             int n = warp;
             for (int wave = 0; wave < waves; ++wave) {
-                inbox.await(step, wave);
+                inbox.await(step, wave, true);
                 for (const int end = this->end_of(wave) * block_strips * kPieces; n < end; n += warps) {
                     const Piece made = piece;
                     const Inputs in = inputs;
@@ -75,13 +70,13 @@ public:
                 if (!grid || step + 1 == steps) continue;
                 board.announce(step + 1, wave);
                 // What the wave before has announced the others see by now.
-                if (wave > 0 && wave <= geometry.landings) board.fetch(step + 1, wave - 1);
+                if (wave > 0) board.fetch(step + 1, wave - 1);
             }
             if (step + 1 == steps) break;
             piece = find(warp);
             inputs = read(step + 1, piece);
             if (!grid) continue;
-            if (waves <= geometry.landings) board.fetch(step + 1, waves - 1);
+            board.fetch(step + 1, waves - 1);
             if (step > 0) write(step - 1);
         }
         __syncthreads();
@@ -216,8 +211,16 @@ private:
         const unsigned char* from = inbox.box(step) + at.sums;
         const int pitch = place(1, 0);
         float sum = 0;
-#pragma unroll 4  // loads under way
-        for (int slot = 0; slot < geometry.slots; ++slot, from += pitch) sum += *reinterpret_cast<const float*>(from);
+        constexpr int kTogether = 8;  // loads under way
+#pragma unroll 1
+        for (int slot = 0; slot < geometry.slots; slot += kTogether) {
+            float sums[kTogether];
+#pragma unroll
+            for (int k = 0; k < kTogether; ++k, from += pitch)
+                sums[k] = slot + k < geometry.slots ? *reinterpret_cast<const float*>(from) : 0.0f;
+#pragma unroll
+            for (int k = 0; k < kTogether; ++k) sum += sums[k];
+        }
         return sum;
     }
 

@@ -39,8 +39,9 @@ public:
                static_cast<std::size_t>(geometry_.groups * geometry_.cluster * geometry_.waves) * kCounterBytes +
                static_cast<std::size_t>(gathering_ * kBoards + i % kBoards) * geometry_.board_bytes;
     }
-    /// After what this warp writes of a wave, and has read of the one before it. All warps call it for every wave.
+    /// After what this warp writes of a wave, and has read of landings. All warps call it for every wave.
     RONDO_DEVICE void announce(int i, int wave) {
+        device::fence_before_bulk_copy();
         __syncwarp();
         if (device::lane_index() == 0) device::mbarrier_arrive(written(wave));
         if (!is_courier()) return;
@@ -54,6 +55,7 @@ public:
         const unsigned wanted = static_cast<unsigned>(i + 1) * static_cast<unsigned>(geometry_.gathering);
         judge(late_ || device::spin_until([&] { return device::load_acquire(counter(wave)) >= wanted; },
                                           {exchange_.nanoseconds}));
+        if (late_) return;  // nor does it wait for what the landing still gets
         const int from = wave * of_wave(), left = rows_ - from;
         const auto bytes = static_cast<unsigned>((left < of_wave() ? left : of_wave()) * row_bytes_);
         device::fence_after_acquire();

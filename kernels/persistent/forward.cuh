@@ -3,7 +3,7 @@
 //   every step: gates_h = h·W_hhᵀ on tensor cores, W_hh on chip; next, saved = Cell::forward(gates_x, gates_h + bias_h,
 //   state); y = scale·h'; h' goes to the blocks of the group
 //   gates_x [B,G,H]   state, next [B,H]   saved [B,R,H]   y [B,..]; idle rows as in pointwise/forward.cuh
-//   states never leave their block, but for h; sums of gates go through shared memory where warps share out K
+//   states never leave their block, but for h; sums of gates go through shared memory
 //   traffic: G·C + (R + 1 + y)·S + (states - 1)·C bytes an element, and h within the group; deterministic: sums are in
 //   one order, which has nothing to do with other rows
 #include "device/async_copy.cuh"
@@ -13,7 +13,9 @@
 
 namespace rondo::kernels {
 
-/// Of a pass and a slab of units, lane 4g + t makes unit g of rows 2t and 2t+1, in the warp whose turn it is.
+/// An item is what a warp makes in one go: of a pass, a slab of units and both rows of two, or one, lane 4g + t makes
+/// unit g of rows 2t and 2t + 1, or 2t + c, which is where a product of W_hh leaves its sums. Those go through shared
+/// memory all the same: an item then finds its own, whichever it is, without a copy of the code for each.
 template <class Cell, class S>
 class ForwardBlock : LoopBlock<LoopForward, S, loop_unit_slabs(Cell::kGates) * Cell::kGates> {
     static constexpr int kGates = Cell::kGates, kUnits = loop_unit_slabs(kGates), kSlabs = kUnits * kGates;
@@ -46,35 +48,27 @@ public:
         send_first();
 
         int turn = 0, parity = 0;  // of the pass
-        unsigned next = take_turns(turn);
-        fetch(0, 0, next, 0);
+        fetch(0, 0, first_item(turn), 0);
         device::copy_async_commit();
         for (int step = 0; step < steps; ++step) {
             for (int wave = 0; wave < waves; ++wave) {
                 const S* h = nullptr;
                 for (int pass = wave * geometry.wave; pass < this->end_of(wave); ++pass, parity ^= 1) {
-                    const unsigned mine = next;
+                    const int first = first_item(turn);
                     const bool ends = pass + 1 == passes, last = ends && step + 1 == steps;
                     const bool ends_wave = pass + 1 == this->end_of(wave);
-                    if (ends) turn = 0;
-                    next = take_turns(turn);
-                    if (!last) fetch(ends ? step + 1 : step, ends ? 0 : pass + 1, next, parity ^ 1);
+                    turn = ends ? 0 : next_turn(turn);
+                    if (!last) fetch(ends ? step + 1 : step, ends ? 0 : pass + 1, first_item(turn), parity ^ 1);
                     device::copy_async_commit();
                     if (pass == wave * geometry.wave) h = await(step, wave);
-                    float sums[kSlabs][2];
-                    multiply(sums, h + pass * kSlab * geometry.pitch, mine, parity);
+                    multiply(h + pass * kSlab * geometry.pitch, parity);
                     // Other waves were announced long ago; one that is alone is announced below.
                     if (ends_wave && !last && waves > 1) gather(ends ? step + 1 : step, ends ? 0 : wave + 1);
                     device::copy_async_wait<1>();
-                    Made made[kUnits][2];
-#pragma unroll
-                    for (int q = 0; q < kUnits; ++q) make(made[q], rows_of(mine, q), step, pass, q, parity, sums);
-                    if (step + 1 < steps) {
-                        send(step + 1, wave, pass, mine);
-                        if (ends_wave) announce(step + 1, wave);
-                        if (ends_wave && waves == 1) gather(step + 1, 0);
-                    }
-                    write(step, pass, mine, made);  // others wait for h; for this nobody does
+                    if (geometry.item_rows == 2)
+                        make_items<2>(step, wave, pass, first, parity);
+                    else
+                        make_items<1>(step, wave, pass, first, parity);
                 }
             }
         }
@@ -84,24 +78,51 @@ public:
 private:
     /// The first unit of the warp's q-th slab of units in its block.
     RONDO_DEVICE int slab(int q) const { return (strip_warp * kUnits + q) * kSlab; }
-    /// What the warp makes of a pass, two bits for each slab of units, of the first and the second of a thread's two rows.
-    /// Warps that share out K take turns over all passes one after the other: at both rows of a slab, which go faster side
-    /// by side, or, where there are warps enough, at one. turn: whose the pass's first one is; in the end, the next pass's.
-    RONDO_DEVICE unsigned take_turns(int& turn) const {
-        const bool apart = geometry.rows_apart;
-        unsigned mine = 0;
-#pragma unroll
-        for (int n = 0; n < 2 * kUnits; ++n) {
-            mine |= (turn == split ? 1u : 0u) << n;
-            if (apart || n % 2 == 1) turn = turn + 1 == geometry.splits ? 0 : turn + 1;
-        }
-        return mine;
+    /// Of a pass and a strip: item q of its q-th slab of units, or 2q + c.
+    RONDO_DEVICE int items() const { return 2 * kUnits / geometry.item_rows; }
+    /// Warps that share out K take turns, over all passes one after the other: at items n, n + splits, ... of a pass whose
+    /// first one is that of warp `turn`. Where there are more of them than items, the last ones never make any: so that a
+    /// grid's courier has nothing else to do.
+    RONDO_DEVICE int first_item(int turn) const { return split - turn + (split < turn ? geometry.splits : 0); }
+    RONDO_DEVICE int next_turn(int turn) const {
+        if (geometry.splits > items()) return 0;
+        turn += items();
+        while (turn >= geometry.splits) turn -= geometry.splits;
+        return turn;
     }
-    RONDO_DEVICE static unsigned rows_of(unsigned mine, int q) { return mine >> (2 * q) & 3; }
-    RONDO_DEVICE static bool takes_turn(unsigned mine, int q, int c) { return (mine >> (2 * q + c) & 1) != 0; }
-    /// The one that this thread makes in row c of its two.
-    RONDO_DEVICE Element element(int pass, int q, int c) const {
-        return Base::element(pass * kSlab + 2 * (lane % 4) + c, slab(q) + lane / 4);
+    template <int kRows>
+    RONDO_DEVICE static int slab_of(int n) {
+        return kRows == 2 ? n : n / 2;
+    }
+    /// Of a lane's two rows the item's first.
+    template <int kRows>
+    RONDO_DEVICE static int row_of(int n) {
+        return kRows == 2 ? 0 : n % 2;
+    }
+    /// The i-th one that this thread makes of an item.
+    template <int kRows>
+    RONDO_DEVICE Element element(int pass, int n, int i) const {
+        return Base::element(pass * kSlab + 2 * (lane % 4) + row_of<kRows>(n) + i, slab(slab_of<kRows>(n)) + lane / 4);
+    }
+
+    /// All that the warp makes of a pass. What others wait for goes out before what nobody waits for, as far as registers
+    /// go: the last item's.
+    template <int kRows>
+    RONDO_DEVICE void make_items(int step, int wave, int pass, int n, int parity) {
+        const bool ends_wave = pass + 1 == this->end_of(wave), goes_on = step + 1 < steps;
+        const float* inputs = this->inputs(parity);
+        Made made[kRows];
+        for (; n + geometry.splits < items(); n += geometry.splits, inputs += kRows * kGates * 32) {
+            make(made, step, pass, n, inputs, parity);
+            if (goes_on) send<kRows>(step + 1, wave, pass, n);
+            write(step, pass, n, made);
+        }
+        const bool makes = n < items();
+        if (makes) make(made, step, pass, n, inputs, parity);
+        if (makes && goes_on) send<kRows>(step + 1, wave, pass, n);
+        if (ends_wave && goes_on) announce(step + 1, wave);
+        if (ends_wave && goes_on && waves == 1) gather(step + 1, 0);
+        if (makes) write(step, pass, n, made);
     }
 
     /// A strip: of each slab of units all gates.
@@ -142,11 +163,12 @@ private:
     /// Grid: after a wave's products. All threads call it.
     RONDO_DEVICE void gather(int step, int wave) {
         if (!this->is_grid()) return;
-        if (geometry.splits == 1 && waves > 1) __syncthreads();  // or add_splits() had its barrier
+        if (geometry.splits == 1 && waves > 1) __syncthreads();  // or multiply() had its barrier
         board.fetch(step, wave);
     }
-    /// sums = W_hh·hᵀ of a pass, whole where this warp makes something of them; h: the pass's first row.
-    RONDO_DEVICE void multiply(float (&sums)[kSlabs][2], const S* h, unsigned mine, int parity) const {
+    /// The warp's share of W_hh·hᵀ of a pass; h: the pass's first row. All threads call it; afterwards all shares are
+    /// there for items.
+    RONDO_DEVICE void multiply(const S* h, int parity) const {
         h += lane / 4 * geometry.pitch + split * geometry.tiles * kTileElements<S>;
         float d[kSlabs / 2][4] = {};
         __syncwarp();  // lanes may have parted where some have no element; a tensor core wants all
@@ -159,84 +181,87 @@ private:
                 for (int m = 0; m < kSlabs / 2; ++m)
                     multiply_part<S>(d[m], w[2 * m], w[2 * m + 1], words, j, geometry.threefold);
         });
+        float* const to = partial(parity, split);
 #pragma unroll
         for (int i = 0; i < kSlabs; ++i)
 #pragma unroll
-            for (int c = 0; c < 2; ++c) sums[i][c] = d[i / 2][i % 2 * 2 + c];
-        if (geometry.splits == 1) return;
-        const int place = geometry.splits * geometry.strip_warps * kSlabs * 64;
-        add_splits(sums, reinterpret_cast<float*>(shared + geometry.partial) + parity * place, geometry, split,
-                   strip_warp, [&](int i) { return rows_of(mine, i / kGates) != 0; });
+            for (int c = 0; c < 2; ++c) to[(i * 2 + c) * 32] = d[i / 2][i % 2 * 2 + c];
+        if (this->is_grid() && waves > 1) device::fence_before_bulk_copy();  // h was read
+        if (geometry.splits > 1) __syncthreads();                            // or every thread reads its own
+    }
+    /// Shares of sums of a pass: this lane's, of slab i of the strip and row c (i * 2 + c) * 32 further on. In turn one of
+    /// two places: some warps may still read the other one.
+    RONDO_DEVICE float* partial(int parity, int of_split) const {
+        const int warps = geometry.strip_warps * geometry.splits, place = geometry.splits > 1 ? parity : 0;
+        return reinterpret_cast<float*>(shared + geometry.partial) +
+               (place * warps + of_split * geometry.strip_warps + strip_warp) * (kSlabs * 2 * 32) + lane;
     }
 
-    /// Where a warp gathers what it sends of its q-th slab of units: [8 rows][8 units].
-    RONDO_DEVICE S* stage(int q) const {
-        return reinterpret_cast<S*>(shared + geometry.stage) + (warp * kUnits + q) * (kSlab * kSlab);
+    /// Where a warp gathers what it sends of an item: [4·kRows rows][8 units].
+    RONDO_DEVICE S* stage() const { return reinterpret_cast<S*>(shared + geometry.stage) + warp * (kSlab * kSlab); }
+    template <int kRows>
+    RONDO_DEVICE S& staged(int i) const {
+        return stage()[(lane % 4 * kRows + i) * kSlab + lane / 4];
     }
-    /// Sends all that the warp makes of a pass, as a part of operand i. The whole warp calls it.
-    RONDO_DEVICE void send(int i, int wave, int pass, unsigned mine) const {
-        constexpr int kElements = kLaneElements<S>, kPieces = kSlab / kElements;
-        const int copies = geometry.cluster;
+    /// Sends item n of a pass, as a part of operand i. The whole warp calls it.
+    template <int kRows>
+    RONDO_DEVICE void send(int i, int wave, int pass, int n) const {
+        constexpr int kElements = kLaneElements<S>, kPieces = kSlab / kElements, kAll = kSlab / 2 * kRows * kPieces;
         __syncwarp();
-#pragma unroll
-        for (int q = 0; q < kUnits; ++q)
-            for (int n = lane; n < copies * kSlab * kPieces && rows_of(mine, q) != 0; n += 32) {
-                const int from = n % (kSlab * kPieces), part = from % kPieces * kElements,
-                          row = pass * kSlab + from / kPieces;
-                if (row >= rows || !takes_turn(mine, q, row % 2)) continue;
-                const auto* const words = reinterpret_cast<const std::uint32_t*>(stage(q) + from * kElements);
-                const int to = (row * geometry.pitch + first_unit + slab(q) + part) * static_cast<int>(sizeof(S));
-                if (this->is_grid())
-                    device::store_vector(reinterpret_cast<std::uint32_t*>(board.operand(i) + to),
-                                         device::load_vector<4>(words));
-                else
-                    inbox.put(i, wave, n / (kSlab * kPieces), to, device::load_vector<4>(words));
-            }
+        for (int k = lane; k < geometry.cluster * kAll; k += 32) {
+            const int from = k % kAll, row = pass * kSlab + from / kPieces * (2 / kRows) + row_of<kRows>(n);
+            if (row >= rows) continue;
+            const Words words =
+                device::load_vector<4>(reinterpret_cast<const std::uint32_t*>(stage() + from * kElements));
+            const int unit = first_unit + slab(slab_of<kRows>(n)) + from % kPieces * kElements;
+            const int to = (row * geometry.pitch + unit) * static_cast<int>(sizeof(S));
+            if (this->is_grid())
+                device::store_vector(reinterpret_cast<std::uint32_t*>(board.operand(i) + to), words);
+            else
+                inbox.put(i, wave, k / kAll, to, words);
+        }
         __syncwarp();
     }
     /// Operand 0: h before the first step.
     RONDO_DEVICE void send_first() {
-        int turn = 0;
         for (int wave = 0, pass = 0; wave < waves; ++wave) {
-            for (; pass < this->end_of(wave); ++pass) {
-                for (int q = 0; q < kUnits; ++q)
-                    for (int i = lane; i < kSlab * kSlab; i += 32) {
-                        const int row = pass * kSlab + i / kSlab;
-                        stage(q)[i] = row < rows ? to_storage<S>(this->carried(0, row, slab(q) + i % kSlab)) : S(0.0f);
-                    }
-                send(0, wave, pass, take_turns(turn));
-            }
+            for (; pass < this->end_of(wave); ++pass)
+                for (int n = split; n < 2 * kUnits; n += geometry.splits) {
+                    const Element at = element<1>(pass, n, 0);
+                    staged<1>(0) = to_storage<S>(at.exists ? this->carried(0, at.row, at.own) : 0.0f);
+                    send<1>(0, wave, pass, n);
+                }
             announce(0, wave);
         }
         if (this->is_grid()) board.fetch(0, 0);
     }
 
     RONDO_DEVICE float& bias(int i) const { return reinterpret_cast<float*>(shared + geometry.biases)[i]; }
-    /// gates_x on their way while products are made: of two passes, every thread its own, of all elements that it may
-    /// make of a pass.
+    /// gates_x on their way while products are made: of two passes, every thread its own, of each of its items.
     RONDO_DEVICE float* inputs(int place) const {
-        const int floats = geometry.rows_apart ? kGates : kSlabs * 2;
         return reinterpret_cast<float*>(shared + geometry.inputs) +
-               (place * (geometry.threads() / 32) + warp) * (floats * 32) + lane;
+               (place * (geometry.threads() / 32) + warp) * (geometry.items * geometry.item_rows * kGates * 32) + lane;
     }
-    RONDO_DEVICE int input(int q, int c, int gate) const {
-        return ((geometry.rows_apart ? 0 : q * 2 + c) * kGates + gate) * 32;
+    RONDO_DEVICE void fetch(int step, int pass, int n, int place) const {
+        if (geometry.item_rows == 2)
+            fetch_items<2>(step, pass, n, inputs(place));
+        else
+            fetch_items<1>(step, pass, n, inputs(place));
     }
-    RONDO_DEVICE void fetch(int step, int pass, unsigned mine, int place) const {
-        const Element first = element(pass, 0, 0);
-        const float* const gates_x = static_cast<const float*>(a.gates_x) + this->begin_of(step) * kGates +
-                                     first.batch_row * kGates * H + first.unit;
-        float* const to = inputs(place);
+    template <int kRows>
+    RONDO_DEVICE void fetch_items(int step, int pass, int n, float* to) const {
+        const float* const gates_x = static_cast<const float*>(a.gates_x) + this->begin_of(step) * kGates;
+        for (; n < items(); n += geometry.splits, to += kRows * kGates * 32) {
+            const Element at = element<kRows>(pass, n, 0);
+            if (at.unit >= H) continue;
+            const float* const from = gates_x + (at.batch_row * kGates * H + at.unit);
 #pragma unroll
-        for (int c = 0; c < 2; ++c)
+            for (int i = 0; i < kRows; ++i)
 #pragma unroll
-            for (int gate = 0; gate < kGates; ++gate) {
-                const float* const from = gates_x + (c * kGates + gate) * H;
-#pragma unroll
-                for (int q = 0; q < kUnits; ++q)
-                    if (takes_turn(mine, q, c) && first.row + c < rows && first.unit + q * kSlab < H)
-                        device::copy_async_word(to + input(q, c, gate), from + q * kSlab);
-            }
+                for (int gate = 0; gate < kGates; ++gate)
+                    if (at.row + i < rows)
+                        device::copy_async_word(to + (i * kGates + gate) * 32, from + (i * kGates + gate) * H);
+        }
     }
 
     /// Of an element, what is written of a step besides the states that are carried.
@@ -244,86 +269,94 @@ private:
         bool active;
         S saved[rondo::detail::at_least_one(Cell::kSaved)];
     };
-    /// A step of the q-th slab's elements, in the rows that the warp has.
-    RONDO_DEVICE void make(Made (&made)[2], unsigned which, int step, int pass, int q, int place,
-                           const float (&sums)[kSlabs][2]) const {
-        if (which == 3) return make<0, 2>(made, step, pass, q, place, sums);
-        if (which == 1) make<0, 1>(made, step, pass, q, place, sums);
-        if (which == 2) make<1, 2>(made, step, pass, q, place, sums);
-    }
-    /// States, and h to the stage. Both elements go through the cell's map side by side, as does what does not exist or take
-    /// the step: a branch would let one wait for the other.
-    template <int kBegin, int kEnd>
-    RONDO_DEVICE void make(Made (&made)[2], int step, int pass, int q, int place,
-                           const float (&sums)[kSlabs][2]) const {
-        ForwardElement<Cell, float> elements[2];
-        const float* const from = inputs(place);
+    /// A step of item n: states, and h to the stage. Two elements go through the cell's map side by side; what does not
+    /// exist or take the step goes as well: a branch would let some lanes wait for others.
+    template <int kRows>
+    RONDO_DEVICE void make(Made (&made)[kRows], int step, int pass, int n, const float* inputs, int parity) const {
+        ForwardElement<Cell, float> elements[kRows];
+        float sums[kRows][kGates] = {};
+        const float* from = partial(parity, 0) + (slab_of<kRows>(n) * kGates * 2 + row_of<kRows>(n)) * 32;
+        constexpr int kTogether = 4 / kRows;  // loads under way of each sum
+#pragma unroll 1
+        for (int of_split = 0; of_split < geometry.splits; of_split += kTogether) {
+            float shares[kTogether][kRows][kGates];
 #pragma unroll
-        for (int c = kBegin; c < kEnd; ++c) {
-            const Element at = element(pass, q, c);
-            made[c].active = at.exists && this->takes(at.row, step);
-            ForwardElement<Cell, float>& e = elements[c];
+            for (int k = 0; k < kTogether; ++k, from += geometry.strip_warps * (kSlabs * 2 * 32))
+#pragma unroll
+                for (int i = 0; i < kRows; ++i)
+#pragma unroll
+                    for (int gate = 0; gate < kGates; ++gate)
+                        shares[k][i][gate] = of_split + k < geometry.splits ? from[(gate * 2 + i) * 32] : 0.0f;
+#pragma unroll
+            for (int k = 0; k < kTogether; ++k)
+#pragma unroll
+                for (int i = 0; i < kRows; ++i)
+#pragma unroll
+                    for (int gate = 0; gate < kGates; ++gate) sums[i][gate] += shares[k][i][gate];
+        }
+#pragma unroll
+        for (int i = 0; i < kRows; ++i) {
+            const Element at = element<kRows>(pass, n, i);
+            made[i].active = at.exists && this->takes(at.row, step);
+            ForwardElement<Cell, float>& e = elements[i];
             e.clip = a.clip;
 #pragma unroll
             for (int s = 0; s < Cell::kStates; ++s) e.state[s] = this->carried(s, at.row, at.own);
 #pragma unroll
             for (int gate = 0; gate < kGates; ++gate) {
-                e.gates_x[gate] = from[input(q, c, gate)];
-                e.gates_h[gate] = sums[q * kGates + gate][c] + bias(gate * geometry.units + at.own);
+                e.gates_x[gate] = inputs[(i * kGates + gate) * 32];
+                e.gates_h[gate] = sums[i][gate] + bias(gate * geometry.units + at.own);
             }
         }
 #pragma unroll
-        for (int c = kBegin; c < kEnd; ++c) {
-            ForwardElement<Cell, float>& e = elements[c];
+        for (int i = 0; i < kRows; ++i) {
+            ForwardElement<Cell, float>& e = elements[i];
             Cell::template forward<0>(e);
             e.next[0] = rounded<S>(e.next[0]);
 #pragma unroll
-            for (int s = 0; s < Cell::kStates; ++s) e.next[s] = made[c].active ? e.next[s] : e.state[s];
+            for (int s = 0; s < Cell::kStates; ++s) e.next[s] = made[i].active ? e.next[s] : e.state[s];
 #pragma unroll
-            for (int r = 0; r < Cell::kSaved; ++r) made[c].saved[r] = to_storage<S>(made[c].active ? e.saved[r] : 0.0f);
+            for (int r = 0; r < Cell::kSaved; ++r) made[i].saved[r] = to_storage<S>(made[i].active ? e.saved[r] : 0.0f);
         }
 #pragma unroll
-        for (int c = kBegin; c < kEnd; ++c) {
-            const Element at = element(pass, q, c);
-            const ForwardElement<Cell, float>& e = elements[c];
-            stage(q)[(2 * (lane % 4) + c) * kSlab + lane / 4] = to_storage<S>(at.exists ? e.next[0] : 0.0f);
+        for (int i = 0; i < kRows; ++i) {
+            const Element at = element<kRows>(pass, n, i);
+            const ForwardElement<Cell, float>& e = elements[i];
+            staged<kRows>(i) = to_storage<S>(at.exists ? e.next[0] : 0.0f);
 #pragma unroll
             for (int s = 0; s < Cell::kStates; ++s)
-                if (made[c].active) this->carried(s, at.row, at.own) = e.next[s];
+                if (made[i].active) this->carried(s, at.row, at.own) = e.next[s];
         }
     }
-    /// What make() has left of a pass, to memory: y, saved, and the states that are wanted.
-    RONDO_DEVICE void write(int step, int pass, unsigned mine, const Made (&made)[kUnits][2]) const {
+    /// What make() has left of an item, to memory: y, saved, and the states that are wanted.
+    template <int kRows>
+    RONDO_DEVICE void write(int step, int pass, int n, const Made (&made)[kRows]) const {
+        const std::int64_t begin = this->begin_of(step);
         const Output<S> y{a.y == nullptr ? nullptr : static_cast<S*>(a.y) + step * a.y_step, a.y_stride, a.y_scale,
                           a.y_add};
 #pragma unroll
-        for (int c = 0; c < 2; ++c) {
-            const Element first = element(pass, 0, c);
-            S* const saved = a.saved == nullptr ? nullptr
-                                                : static_cast<S*>(a.saved) + this->begin_of(step) * Cell::kSaved +
-                                                      first.batch_row * Cell::kSaved * H + first.unit;
+        for (int i = 0; i < kRows; ++i) {
+            const Element at = element<kRows>(pass, n, i);
+            if (!at.exists) continue;
+            const float h[1] = {this->carried(0, at.row, at.own)};
+            if (made[i].active)
+                y.put(h, at.batch_row, at.unit);
+            else
+                y.template put_idle<1>(at.batch_row, at.unit);
+            if (Cell::kSaved > 0 && a.saved != nullptr) {
+                S* const saved =
+                    static_cast<S*>(a.saved) + begin * Cell::kSaved + (at.batch_row * Cell::kSaved * H + at.unit);
 #pragma unroll
-            for (int q = 0; q < kUnits; ++q) {
-                if (!takes_turn(mine, q, c) || first.row >= rows || first.unit + q * kSlab >= H) continue;
-                const float h[1] = {this->carried(0, first.row, first.own + q * kSlab)};
-                if (made[q][c].active)
-                    y.put(h, first.batch_row, first.unit + q * kSlab);
+                for (int r = 0; r < Cell::kSaved; ++r) saved[r * H] = made[i].saved[r];
+            }
+#pragma unroll
+            for (int s = 0; s < Cell::kStates; ++s) {
+                if (!a.every[s] && step + 1 < steps) continue;
+                const std::int64_t to = (a.every[s] ? begin : 0) + at.index;
+                if (s == 0)
+                    static_cast<S*>(a.next[0])[to] = to_storage<S>(h[0]);
                 else
-                    y.template put_idle<1>(first.batch_row, first.unit + q * kSlab);
-                if (saved != nullptr) {
-#pragma unroll
-                    for (int r = 0; r < Cell::kSaved; ++r) (saved + r * H)[q * kSlab] = made[q][c].saved[r];
-                }
-#pragma unroll
-                for (int s = 0; s < Cell::kStates; ++s) {
-                    if (!a.every[s] && step + 1 < steps) continue;
-                    const std::int64_t begin = a.every[s] ? this->begin_of(step) : 0;
-                    if (s == 0)
-                        (static_cast<S*>(a.next[0]) + begin + first.index)[q * kSlab] = to_storage<S>(h[0]);
-                    else
-                        (static_cast<float*>(a.next[s]) + begin + first.index)[q * kSlab] =
-                            this->carried(s, first.row, first.own + q * kSlab);
-                }
+                    static_cast<float*>(a.next[s])[to] = this->carried(s, at.row, at.own);
             }
         }
     }

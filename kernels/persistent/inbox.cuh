@@ -42,9 +42,12 @@ public:
             device::store_vector(reinterpret_cast<std::uint32_t*>(box(i) + byte), words);
     }
     /// Waits for all that is sent for a wave of step i. All threads call it. A block that has waited in vain once waits
-    /// no more, and what it makes is worthless.
-    RONDO_DEVICE void await(int i, int wave) {
-        if (geometry_.cluster == 1) return __syncthreads();
+    /// no more, and what it makes is worthless. all_waves_come_together: they are put before the first is awaited.
+    RONDO_DEVICE void await(int i, int wave, bool all_waves_come_together = false) {
+        if (geometry_.cluster == 1) {
+            if (wave == 0 || !all_waves_come_together) __syncthreads();
+            return;
+        }
         if (device::lane_index() == 0 && !late_) {
             late_ = !device::mbarrier_wait<device::Scope::cluster>(full(i, wave), static_cast<unsigned>(i / 2 % 2),
                                                                    {exchange_.nanoseconds});

@@ -91,11 +91,11 @@ struct Geometry {
     int splits = 1;       ///< warps that share out K
     int tiles = 1;        ///< of a split; the last one may have fewer
     int all_tiles = 1;
-    int rest_tiles = 0;  ///< of a warp's strips: what registers do not hold
-    int pitch = 0;       ///< elements from row to row of an operand
-    int slots = 0;       ///< backward: sums that an element of dh is made of
-    bool rows_apart =
-        false;  ///< forward: of those that share out K a warp makes one row of a thread's two, another one the other
+    int rest_tiles = 0;      ///< of a warp's strips: what registers do not hold
+    int pitch = 0;           ///< elements from row to row of an operand
+    int slots = 0;           ///< backward: sums that an element of dh is made of
+    int item_rows = 0;       ///< forward: of a lane's two rows, that a warp makes side by side
+    int items = 0;           ///< forward: that a warp makes of a pass, at most
     bool threefold = false;  ///< products of f32 are three of tf32, which keeps 22 of 24 bits
     int carried_pitch = 0;   ///< from row to row of what is carried
     std::size_t lengths = 0, biases = 0, carried = 0, inputs = 0, partial = 0, stage = 0, rest = 0, operand = 0,
@@ -120,11 +120,10 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
     g.cluster = grid ? cluster : ranks;
     g.rows = static_cast<int>(up(rows, kSlab));
     g.groups = static_cast<int>(over(shape.batch, g.rows));
-    // Of a single block nothing travels. Backward a wave of two passes gives all warps something to make, but there
-    // shall be two of them.
+    // Of a single block nothing travels. Backward two, for each announcement costs the courier what it could make a
+    // wave of in.
     const int passes = g.rows / kSlab;
-    g.wave = exchange == Exchange::solo ? passes : shape.backward && passes >= 4 ? 2 : 1;
-    if (passes > kMostWaves * g.wave) g.wave = static_cast<int>(over(passes, kMostWaves));
+    g.wave = exchange == Exchange::solo ? passes : static_cast<int>(over(passes, shape.backward ? 2 : kMostWaves));
     g.waves = static_cast<int>(over(passes, g.wave));
     g.gathering = ranks / g.cluster;
     const std::int64_t units = up(over(shape.hidden, ranks), shape.warp_units());
@@ -149,8 +148,6 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
         g.tiles = static_cast<int>(tiles);
         g.splits = static_cast<int>(over(g.all_tiles, tiles));
     }
-    // Where there are so many warps that none has to make more of a pass.
-    g.rows_apart = !shape.backward && g.splits * g.strip_warps * kSlab >= 2 * units;
     // An odd number of tiles' bytes: neighbouring rows then lie in different banks.
     g.pitch = static_cast<int>((g.all_tiles % 2 == 0 ? g.all_tiles + 1 : g.all_tiles) * tile);
     // Lanes of a warp reach different banks: backward 16 units of two rows, forward 8 of four rows, two apart.
@@ -173,13 +170,17 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
     } else {
         if (!grid) g.box_bytes = static_cast<std::size_t>(up(operand, 128));
         g.biases = book(shape.gates * units * kFloat);
-        g.inputs = book(2 * g.threads() * (g.rows_apart ? shape.gates : shape.slabs() * 2) * kFloat);
-        g.partial = book(g.splits > 1 ? 2 * warps * shape.slabs() * kSumBytes : 0);
-        g.stage = book(warps * shape.slabs() / shape.gates * kSlab * kSlab * element);
+        // Two together take fewer instructions, one each goes to twice as many warps.
+        const int rows_of_strip = 2 * shape.slabs() / shape.gates;
+        g.item_rows = g.splits >= rows_of_strip ? 1 : 2;
+        g.items = static_cast<int>(over(rows_of_strip / g.item_rows, g.splits));
+        g.inputs = book(2 * g.threads() * g.items * g.item_rows * shape.gates * kFloat);
+        g.partial = book((g.splits > 1 ? 2 : 1) * warps * shape.slabs() * kSumBytes);
+        g.stage = book(warps * kSlab * kSlab * element);
     }
     g.inbox = book(2 * static_cast<std::int64_t>(g.box_bytes));
     if (grid) {
-        g.landings = shape.backward && g.waves > 1 ? 2 : 1;
+        g.landings = shape.backward ? g.waves : 1;
         g.operand = book(g.landings * g.wave * kSlab * row);
         g.board_bytes = static_cast<std::size_t>(up(operand, 128));
         g.scratch_bytes = static_cast<std::size_t>(g.groups * g.cluster) *

@@ -104,32 +104,4 @@ private:
     int count_;
 };
 
-/// Adds the sums of the warps that share out K, in their order, where wanted(slab). `partial`: in turn one of two
-/// places [splits][strip_warps][kSlabs][32][2]. A barrier of the block.
-template <int kSlabs, class Wanted>
-RONDO_DEVICE void add_splits(float (&sums)[kSlabs][2], float* partial, const Geometry& geometry, int split,
-                             int strip_warp, const Wanted& wanted) {
-    using Pair = device::Vector<float, 2>;
-    const auto place = [&](int of_split, int slab) {
-        return partial + (((of_split * geometry.strip_warps + strip_warp) * kSlabs + slab) * 32 +
-                          static_cast<int>(device::lane_index())) *
-                             2;
-    };
-#pragma unroll
-    for (int slab = 0; slab < kSlabs; ++slab)
-        device::store_vector(place(split, slab), Pair{{sums[slab][0], sums[slab][1]}});
-    __syncthreads();
-#pragma unroll
-    for (int slab = 0; slab < kSlabs; ++slab) sums[slab][0] = sums[slab][1] = 0;
-#pragma unroll 4  // loads under way
-    for (int of_split = 0; of_split < geometry.splits; ++of_split)
-#pragma unroll
-        for (int slab = 0; slab < kSlabs; ++slab) {
-            if (!wanted(slab)) continue;
-            const Pair other = device::load_vector<2>(place(of_split, slab));
-            sums[slab][0] += other[0];
-            sums[slab][1] += other[1];
-        }
-}
-
 }  // namespace rondo::kernels

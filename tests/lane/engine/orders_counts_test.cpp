@@ -64,6 +64,16 @@ TEST(LaneLoops, AWarpsSumsGoToSeveralBlocks) {
     EXPECT_TRUE(agree(p, run(TimeLoop::cluster), run(TimeLoop::steps), Tolerance{1e-3, 1e-5}));
 }
 
+/// A question about a small layout, before a launch with a larger one that still needs no permission.
+TEST(LaneLoops, AskingForLittleSharedMemoryIsNoLimit) {
+    const void* const kernel = kernels::find_loops<DType::f16>("rnn_relu", {}).forward_kernel;
+    const kernels::LoopShape shape{.gates = 1, .states = 1, .element_bytes = 2, .batch = 1, .hidden = 32};
+    EXPECT_GT(kernels::most_groups(kernel, kernels::lay_out(shape, kernels::Exchange::solo, 1, 1)), 0);
+    cudaFuncAttributes attributes = {};
+    device::check(cudaFuncGetAttributes(&attributes, kernel), "cudaFuncGetAttributes");
+    EXPECT_GE(attributes.maxDynamicSharedSizeBytes, 48 * 1024);
+}
+
 /// Two blocks whose counter begins at -1 see 1 where they wait for 2.
 TEST(LaneLoops, AWaitInVainIsTold) {
     using lane_test::DeviceArray;
