@@ -48,11 +48,11 @@ constexpr int kMostRows = 256;  // of a group
 double ceil_div(double a, double b) { return std::ceil(a / b); }
 
 /// Groups with that many blocks, as few rows to each as let all of them run at once, if that can be.
-std::optional<Geometry> with_ranks(const LoopQuestion& question, Exchange exchange, int ranks, int cluster,
+std::optional<Geometry> with_ranks(const LoopQuestion& question, Exchange exchange, int ranks, int cluster, int round,
                                    const LoopMachine& machine, int& at_once) {
     std::optional<Geometry> found;
     for (int rows = kernels::kSlab; rows <= kMostRows; rows += kernels::kSlab) {
-        const Geometry geometry = kernels::lay_out(question.shape, exchange, ranks, rows, cluster);
+        const Geometry geometry = kernels::lay_out(question.shape, exchange, ranks, rows, cluster, round);
         if (geometry.units == 0) return std::nullopt;
         // What waits within a grid must be resident; clusters and single blocks may also come one after the other.
         const int most = machine.most_groups(geometry);
@@ -97,10 +97,12 @@ double expected_microseconds(const LoopQuestion& question, const Geometry& g, in
                std::max(others * wave * multiply, push);
     } else {
         const bool grid = g.exchange == Exchange::grid;
-        const double items = 2 * slabs_of_pass / g.item_rows, of_strip = 2 * slabs / shape.gates / g.item_rows;
-        const double made = (g.splits == 1 ? ceil_div(wave * items, quarters) : wave * ceil_div(items, quarters)) *
-                            (g.item_rows == 2 ? kTwoRows : 1);
-        const double make = wave * (multiply + kBarrier) + kMake + made * kMakeForward, write = made * kWriteForward;
+        const double round = g.round, rounds = ceil_div(wave, round), barriers = g.splits == 1 ? 0 : round;
+        const double items = round * 2 * slabs_of_pass / g.item_rows;
+        const double of_strip = round * 2 * slabs / shape.gates / g.item_rows;
+        const double made = rounds * ceil_div(items, quarters) * (g.item_rows == 2 ? kTwoRows : 1);
+        const double make = wave * multiply + rounds * (barriers * kBarrier + kMake) + made * kMakeForward;
+        const double write = made * kWriteForward;
         // The courier, too, multiplies each wave, and makes some of it unless there are more warps than items.
         const double courier = grid ? kGridFence + (g.splits > of_strip ? 0 : kGridPoll) : 0;
         const double exchange = grid ? kGridAnnounce + copy : push;
@@ -124,13 +126,17 @@ std::optional<Geometry> best_geometry(const LoopQuestion& question, Exchange exc
     const auto consider = [&](int ranks, int cluster) {
         ranks = (ranks + cluster - 1) / cluster * cluster;
         if (ranks > machine.multiprocessors) return;
-        int at_once = 0;
-        const std::optional<Geometry> geometry = with_ranks(question, exchange, ranks, cluster, machine, at_once);
-        if (!geometry) return;
-        const double expected = expected_microseconds(question, *geometry, at_once);
-        if (expected >= least) return;
-        least = expected;
-        best = geometry;
+        for (const int round : {1, 2}) {
+            if (round > 1 && question.shape.backward) continue;
+            int at_once = 0;
+            const std::optional<Geometry> geometry =
+                with_ranks(question, exchange, ranks, cluster, round, machine, at_once);
+            if (!geometry) continue;
+            const double expected = expected_microseconds(question, *geometry, at_once);
+            if (expected >= least) continue;
+            least = expected;
+            best = geometry;
+        }
     };
     switch (exchange) {
         case Exchange::solo:

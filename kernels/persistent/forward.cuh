@@ -47,21 +47,24 @@ public:
         });
         send_first();
 
-        int turn = 0, parity = 0;  // of the pass
+        int turn = 0, parity = 0;  // of the round
         fetch(0, 0, first_item(turn), 0);
         device::copy_async_commit();
         for (int step = 0; step < steps; ++step) {
             for (int wave = 0; wave < waves; ++wave) {
                 const S* h = nullptr;
-                for (int pass = wave * geometry.wave; pass < this->end_of(wave); ++pass, parity ^= 1) {
-                    const int first = first_item(turn);
-                    const bool ends = pass + 1 == passes, last = ends && step + 1 == steps;
-                    const bool ends_wave = pass + 1 == this->end_of(wave);
+                for (int pass = wave * geometry.wave; pass < this->end_of(wave); pass += geometry.round, parity ^= 1) {
+                    const int first = first_item(turn), next = pass + geometry.round;
+                    const bool ends_wave = next >= this->end_of(wave), ends = next >= passes;
+                    const bool last = ends && step + 1 == steps;
                     turn = ends ? 0 : next_turn(turn);
-                    if (!last) fetch(ends ? step + 1 : step, ends ? 0 : pass + 1, first_item(turn), parity ^ 1);
+                    if (!last) fetch(ends ? step + 1 : step, ends ? 0 : next, first_item(turn), parity ^ 1);
                     device::copy_async_commit();
                     if (pass == wave * geometry.wave) h = await(step, wave);
-                    multiply(h + pass * kSlab * geometry.pitch, parity);
+                    for (int i = 0; i < geometry.round && pass + i < passes; ++i)
+                        multiply(h + (pass + i) * kSlab * geometry.pitch, i, parity);
+                    if (this->is_grid() && waves > 1) device::fence_before_bulk_copy();  // h was read
+                    if (geometry.splits > 1) __syncthreads();  // or every thread reads its own sums
                     // Other waves were announced long ago; one that is alone is announced below.
                     if (ends_wave && !last && waves > 1) gather(ends ? step + 1 : step, ends ? 0 : wave + 1);
                     device::copy_async_wait<1>();
@@ -78,15 +81,18 @@ public:
 private:
     /// The first unit of the warp's q-th slab of units in its block.
     RONDO_DEVICE int slab(int q) const { return (strip_warp * kUnits + q) * kSlab; }
-    /// Of a pass and a strip: item q of its q-th slab of units, or 2q + c.
+    /// Of a pass and a strip: item q of its q-th slab of units, or 2q + c. A round's second pass goes on after the first.
     RONDO_DEVICE int items() const { return 2 * kUnits / geometry.item_rows; }
-    /// Warps that share out K take turns, over all passes one after the other: at items n, n + splits, ... of a pass whose
+    RONDO_DEVICE int items_from(int pass) const {
+        return geometry.round > 1 && pass + 1 < passes ? 2 * items() : items();
+    }
+    /// Warps that share out K take turns, over all rounds one after the other: at items n, n + splits, ... of a round whose
     /// first one is that of warp `turn`. Where there are more of them than items, the last ones never make any: so that a
     /// grid's courier has nothing else to do.
     RONDO_DEVICE int first_item(int turn) const { return split - turn + (split < turn ? geometry.splits : 0); }
     RONDO_DEVICE int next_turn(int turn) const {
-        if (geometry.splits > items()) return 0;
-        turn += items();
+        if (geometry.splits > items() * geometry.round) return 0;
+        turn += items() * geometry.round;
         while (turn >= geometry.splits) turn -= geometry.splits;
         return turn;
     }
@@ -105,24 +111,27 @@ private:
         return Base::element(pass * kSlab + 2 * (lane % 4) + row_of<kRows>(n) + i, slab(slab_of<kRows>(n)) + lane / 4);
     }
 
-    /// All that the warp makes of a pass. What others wait for goes out before what nobody waits for, as far as registers
+    /// All that the warp makes of a round. What others wait for goes out before what nobody waits for, as far as registers
     /// go: the last item's.
     template <int kRows>
     RONDO_DEVICE void make_items(int step, int wave, int pass, int n, int parity) {
-        const bool ends_wave = pass + 1 == this->end_of(wave), goes_on = step + 1 < steps;
+        const bool ends_wave = pass + geometry.round >= this->end_of(wave), goes_on = step + 1 < steps;
+        const int all = items_from(pass);
         const float* inputs = this->inputs(parity);
         Made made[kRows];
-        for (; n + geometry.splits < items(); n += geometry.splits, inputs += kRows * kGates * 32) {
-            make(made, step, pass, n, inputs, parity);
-            if (goes_on) send<kRows>(step + 1, wave, pass, n);
-            write(step, pass, n, made);
+        for (; n + geometry.splits < all; n += geometry.splits, inputs += kRows * kGates * 32) {
+            const int second = n >= items() ? 1 : 0, item = n - second * items();
+            make(made, step, pass + second, item, inputs, partial(second, parity, 0));
+            if (goes_on) send<kRows>(step + 1, wave, pass + second, item);
+            write(step, pass + second, item, made);
         }
-        const bool makes = n < items();
-        if (makes) make(made, step, pass, n, inputs, parity);
-        if (makes && goes_on) send<kRows>(step + 1, wave, pass, n);
+        const bool makes = n < all;
+        const int second = n >= items() ? 1 : 0, item = n - second * items();
+        if (makes) make(made, step, pass + second, item, inputs, partial(second, parity, 0));
+        if (makes && goes_on) send<kRows>(step + 1, wave, pass + second, item);
         if (ends_wave && goes_on) announce(step + 1, wave);
         if (ends_wave && goes_on && waves == 1) gather(step + 1, 0);
-        if (makes) write(step, pass, n, made);
+        if (makes) write(step, pass + second, item, made);
     }
 
     /// A strip: of each slab of units all gates.
@@ -163,12 +172,12 @@ private:
     /// Grid: after a wave's products. All threads call it.
     RONDO_DEVICE void gather(int step, int wave) {
         if (!this->is_grid()) return;
-        if (geometry.splits == 1 && waves > 1) __syncthreads();  // or multiply() had its barrier
+        if (geometry.splits == 1 && waves > 1) __syncthreads();  // or there was a barrier after the product
         board.fetch(step, wave);
     }
-    /// The warp's share of W_hh·hᵀ of a pass; h: the pass's first row. All threads call it; afterwards all shares are
-    /// there for items.
-    RONDO_DEVICE void multiply(const S* h, int parity) const {
+    /// The warp's share of W_hh·hᵀ of a round's i-th pass, into shared memory; h: the pass's first row. All threads call
+    /// it.
+    RONDO_DEVICE void multiply(const S* h, int i, int parity) const {
         h += lane / 4 * geometry.pitch + split * geometry.tiles * kTileElements<S>;
         float d[kSlabs / 2][4] = {};
         __syncwarp();  // lanes may have parted where some have no element; a tensor core wants all
@@ -181,18 +190,18 @@ private:
                 for (int m = 0; m < kSlabs / 2; ++m)
                     multiply_part<S>(d[m], w[2 * m], w[2 * m + 1], words, j, geometry.threefold);
         });
-        float* const to = partial(parity, split);
+        if (geometry.round > 1 && i == 0 && geometry.splits > 1) __syncthreads();  // sums of the round before were read
+        float* const to = partial(i, parity, split);
 #pragma unroll
-        for (int i = 0; i < kSlabs; ++i)
+        for (int slab = 0; slab < kSlabs; ++slab)
 #pragma unroll
-            for (int c = 0; c < 2; ++c) to[(i * 2 + c) * 32] = d[i / 2][i % 2 * 2 + c];
-        if (this->is_grid() && waves > 1) device::fence_before_bulk_copy();  // h was read
-        if (geometry.splits > 1) __syncthreads();                            // or every thread reads its own
+            for (int c = 0; c < 2; ++c) to[(slab * 2 + c) * 32] = d[slab / 2][slab % 2 * 2 + c];
     }
-    /// Shares of sums of a pass: this lane's, of slab i of the strip and row c (i * 2 + c) * 32 further on. In turn one of
-    /// two places: some warps may still read the other one.
-    RONDO_DEVICE float* partial(int parity, int of_split) const {
-        const int warps = geometry.strip_warps * geometry.splits, place = geometry.splits > 1 ? parity : 0;
+    /// Shares of sums of a round's i-th pass: this lane's, of slab s of the strip and row c (s * 2 + c) * 32 further on.
+    /// Rounds of one pass have in turn one of two places, for some warps may still read the other one.
+    RONDO_DEVICE float* partial(int i, int parity, int of_split) const {
+        const int warps = geometry.strip_warps * geometry.splits;
+        const int place = geometry.round > 1 ? i : geometry.splits > 1 ? parity : 0;
         return reinterpret_cast<float*>(shared + geometry.partial) +
                (place * warps + of_split * geometry.strip_warps + strip_warp) * (kSlabs * 2 * 32) + lane;
     }
@@ -237,7 +246,7 @@ private:
     }
 
     RONDO_DEVICE float& bias(int i) const { return reinterpret_cast<float*>(shared + geometry.biases)[i]; }
-    /// gates_x on their way while products are made: of two passes, every thread its own, of each of its items.
+    /// gates_x on their way while products are made: of two rounds, every thread its own, of each of its items.
     RONDO_DEVICE float* inputs(int place) const {
         return reinterpret_cast<float*>(shared + geometry.inputs) +
                (place * (geometry.threads() / 32) + warp) * (geometry.items * geometry.item_rows * kGates * 32) + lane;
@@ -251,8 +260,9 @@ private:
     template <int kRows>
     RONDO_DEVICE void fetch_items(int step, int pass, int n, float* to) const {
         const float* const gates_x = static_cast<const float*>(a.gates_x) + this->begin_of(step) * kGates;
-        for (; n < items(); n += geometry.splits, to += kRows * kGates * 32) {
-            const Element at = element<kRows>(pass, n, 0);
+        for (const int all = items_from(pass); n < all; n += geometry.splits, to += kRows * kGates * 32) {
+            const int second = n >= items() ? 1 : 0;
+            const Element at = element<kRows>(pass + second, n - second * items(), 0);
             if (at.unit >= H) continue;
             const float* const from = gates_x + (at.batch_row * kGates * H + at.unit);
 #pragma unroll
@@ -272,10 +282,11 @@ private:
     /// A step of item n: states, and h to the stage. Two elements go through the cell's map side by side; what does not
     /// exist or take the step goes as well: a branch would let some lanes wait for others.
     template <int kRows>
-    RONDO_DEVICE void make(Made (&made)[kRows], int step, int pass, int n, const float* inputs, int parity) const {
+    RONDO_DEVICE void make(Made (&made)[kRows], int step, int pass, int n, const float* inputs,
+                           const float* shares_of_sums) const {
         ForwardElement<Cell, float> elements[kRows];
         float sums[kRows][kGates] = {};
-        const float* from = partial(parity, 0) + (slab_of<kRows>(n) * kGates * 2 + row_of<kRows>(n)) * 32;
+        const float* from = shares_of_sums + (slab_of<kRows>(n) * kGates * 2 + row_of<kRows>(n)) * 32;
         constexpr int kTogether = 4 / kRows;  // loads under way of each sum
 #pragma unroll 1
         for (int of_split = 0; of_split < geometry.splits; of_split += kTogether) {

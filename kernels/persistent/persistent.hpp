@@ -49,6 +49,7 @@ inline constexpr int kLoopWarps = 8;      ///< of a block, at most: a thread may
 inline constexpr int kSlab = 8;           ///< rows of W_hh that a tensor core takes together, and rows of the batch
 inline constexpr int kOperandBytes = 64;  ///< of an operand's row in a tile: what a warp multiplies in one go
 inline constexpr int kStrip = 16;         ///< units of a strip of W_hh backward: two slabs, side by side
+inline constexpr int kQuarters = 4;       ///< of a multiprocessor, each of which issues instructions
 inline constexpr int kMostWaves = 32;
 inline constexpr int kCounterBytes = 128;  ///< from one counter in global memory to the next
 inline constexpr int kBoards = 4;          ///< operands that a grid has room for in global memory
@@ -95,7 +96,8 @@ struct Geometry {
     int pitch = 0;           ///< elements from row to row of an operand
     int slots = 0;           ///< backward: sums that an element of dh is made of
     int item_rows = 0;       ///< forward: of a lane's two rows, that a warp makes side by side
-    int items = 0;           ///< forward: that a warp makes of a pass, at most
+    int round = 1;           ///< forward: passes that are multiplied, and then made, together; one or two, of a wave
+    int items = 0;           ///< forward: that a warp makes of a round, at most
     bool threefold = false;  ///< products of f32 are three of tf32, which keeps 22 of 24 bits
     int carried_pitch = 0;   ///< from row to row of what is carried
     std::size_t lengths = 0, biases = 0, carried = 0, inputs = 0, partial = 0, stage = 0, rest = 0, operand = 0,
@@ -109,8 +111,10 @@ struct Geometry {
 };
 
 /// The layout with that many blocks and rows to a group, backward in a grid with `cluster` of them to a cluster, a
-/// divisor; the last blocks may have no units. Units of 0: a block cannot take its share.
-constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks, int rows, int cluster = 1) {
+/// divisor, forward with rounds of so many passes; the last blocks may have no units. Units of 0: a block cannot take its
+/// share.
+constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks, int rows, int cluster = 1,
+                           int round = 1) {
     const auto over = [](std::int64_t n, std::int64_t by) { return (n + by - 1) / by; };
     const auto up = [&](std::int64_t n, std::int64_t multiple) { return over(n, multiple) * multiple; };
     const bool grid = exchange == Exchange::grid;
@@ -123,7 +127,10 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
     // Of a single block nothing travels. Backward two, for each announcement costs the courier what it could make a
     // wave of in.
     const int passes = g.rows / kSlab;
-    g.wave = exchange == Exchange::solo ? passes : static_cast<int>(over(passes, shape.backward ? 2 : kMostWaves));
+    g.round = !shape.backward && passes > 1 ? round : 1;
+    g.wave = exchange == Exchange::solo ? passes
+             : shape.backward           ? static_cast<int>(over(passes, 2))
+                                        : static_cast<int>(up(over(passes, kMostWaves), g.round));
     g.waves = static_cast<int>(over(passes, g.wave));
     g.gathering = ranks / g.cluster;
     const std::int64_t units = up(over(shape.hidden, ranks), shape.warp_units());
@@ -171,11 +178,11 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
         if (!grid) g.box_bytes = static_cast<std::size_t>(up(operand, 128));
         g.biases = book(shape.gates * units * kFloat);
         // Two together take fewer instructions, one each goes to twice as many warps.
-        const int rows_of_strip = 2 * shape.slabs() / shape.gates;
-        g.item_rows = g.splits >= rows_of_strip ? 1 : 2;
-        g.items = static_cast<int>(over(rows_of_strip / g.item_rows, g.splits));
+        const std::int64_t slabs = g.round * shape.slabs() / shape.gates;
+        g.item_rows = slabs * g.strip_warps >= kQuarters ? 2 : 1;
+        g.items = static_cast<int>(over(slabs * 2 / g.item_rows, g.splits));
         g.inputs = book(2 * g.threads() * g.items * g.item_rows * shape.gates * kFloat);
-        g.partial = book((g.splits > 1 ? 2 : 1) * warps * shape.slabs() * kSumBytes);
+        g.partial = book((g.splits > 1 ? 2 : g.round) * warps * shape.slabs() * kSumBytes);
         g.stage = book(warps * kSlab * kSlab * element);
     }
     g.inbox = book(2 * static_cast<std::int64_t>(g.box_bytes));
