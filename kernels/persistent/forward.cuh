@@ -47,18 +47,17 @@ public:
         });
         send_first();
 
-        int turn = 0, parity = 0;  // of the round
-        fetch(0, 0, first_item(turn), 0);
+        int parity = 0;  // of the round
+        fetch(0, 0, 0);
         device::copy_async_commit();
         for (int step = 0; step < steps; ++step) {
             for (int wave = 0; wave < waves; ++wave) {
                 const S* h = nullptr;
                 for (int pass = wave * geometry.wave; pass < this->end_of(wave); pass += geometry.round, parity ^= 1) {
-                    const int first = first_item(turn), next = pass + geometry.round;
+                    const int next = pass + geometry.round;
                     const bool ends_wave = next >= this->end_of(wave), ends = next >= passes;
                     const bool last = ends && step + 1 == steps;
-                    turn = ends ? 0 : next_turn(turn);
-                    if (!last) fetch(ends ? step + 1 : step, ends ? 0 : next, first_item(turn), parity ^ 1);
+                    if (!last) fetch(ends ? step + 1 : step, ends ? 0 : next, parity ^ 1);
                     device::copy_async_commit();
                     if (pass == wave * geometry.wave) h = await(step, wave);
                     for (int i = 0; i < geometry.round && pass + i < passes; ++i)
@@ -69,9 +68,9 @@ public:
                     if (ends_wave && !last && waves > 1) gather(ends ? step + 1 : step, ends ? 0 : wave + 1);
                     device::copy_async_wait<1>();
                     if (geometry.item_rows == 2)
-                        make_items<2>(step, wave, pass, first, parity);
+                        make_items<2>(step, wave, pass, parity);
                     else
-                        make_items<1>(step, wave, pass, first, parity);
+                        make_items<1>(step, wave, pass, parity);
                 }
             }
         }
@@ -82,19 +81,11 @@ private:
     /// The first unit of the warp's q-th slab of units in its block.
     RONDO_DEVICE int slab(int q) const { return (strip_warp * kUnits + q) * kSlab; }
     /// Of a pass and a strip: item q of its q-th slab of units, or 2q + c. A round's second pass goes on after the first.
+    /// Warps that share out K make one after the other, each always the same; where there are more of them than
+    /// items, the last ones none: so that a grid's courier has nothing else to do.
     RONDO_DEVICE int items() const { return 2 * kUnits / geometry.item_rows; }
     RONDO_DEVICE int items_from(int pass) const {
         return geometry.round > 1 && pass + 1 < passes ? 2 * items() : items();
-    }
-    /// Warps that share out K take turns, over all rounds one after the other: at items n, n + splits, ... of a round whose
-    /// first one is that of warp `turn`. Where there are more of them than items, the last ones never make any: so that a
-    /// grid's courier has nothing else to do.
-    RONDO_DEVICE int first_item(int turn) const { return split - turn + (split < turn ? geometry.splits : 0); }
-    RONDO_DEVICE int next_turn(int turn) const {
-        if (geometry.splits > items() * geometry.round) return 0;
-        turn += items() * geometry.round;
-        while (turn >= geometry.splits) turn -= geometry.splits;
-        return turn;
     }
     template <int kRows>
     RONDO_DEVICE static int slab_of(int n) {
@@ -114,11 +105,12 @@ private:
     /// All that the warp makes of a round. What others wait for goes out before what nobody waits for, as far as registers
     /// go: the last item's.
     template <int kRows>
-    RONDO_DEVICE void make_items(int step, int wave, int pass, int n, int parity) {
+    RONDO_DEVICE void make_items(int step, int wave, int pass, int parity) {
         const bool ends_wave = pass + geometry.round >= this->end_of(wave), goes_on = step + 1 < steps;
         const int all = items_from(pass);
         const float* inputs = this->inputs(parity);
         Made made[kRows];
+        int n = split;
         for (; n + geometry.splits < all; n += geometry.splits, inputs += kRows * kGates * 32) {
             const int second = n >= items() ? 1 : 0, item = n - second * items();
             make(made, step, pass + second, item, inputs, partial(second, parity, 0));
@@ -251,16 +243,17 @@ private:
         return reinterpret_cast<float*>(shared + geometry.inputs) +
                (place * (geometry.threads() / 32) + warp) * (geometry.items * geometry.item_rows * kGates * 32) + lane;
     }
-    RONDO_DEVICE void fetch(int step, int pass, int n, int place) const {
+    RONDO_DEVICE void fetch(int step, int pass, int place) const {
         if (geometry.item_rows == 2)
-            fetch_items<2>(step, pass, n, inputs(place));
+            fetch_items<2>(step, pass, inputs(place));
         else
-            fetch_items<1>(step, pass, n, inputs(place));
+            fetch_items<1>(step, pass, inputs(place));
     }
     template <int kRows>
-    RONDO_DEVICE void fetch_items(int step, int pass, int n, float* to) const {
+    RONDO_DEVICE void fetch_items(int step, int pass, float* to) const {
         const float* const gates_x = static_cast<const float*>(a.gates_x) + this->begin_of(step) * kGates;
-        for (const int all = items_from(pass); n < all; n += geometry.splits, to += kRows * kGates * 32) {
+        const int all = items_from(pass);
+        for (int n = split; n < all; n += geometry.splits, to += kRows * kGates * 32) {
             const int second = n >= items() ? 1 : 0;
             const Element at = element<kRows>(pass + second, n - second * items(), 0);
             if (at.unit >= H) continue;
