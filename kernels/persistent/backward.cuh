@@ -35,7 +35,7 @@ public:
         const int pieces = passes * block_strips * kPieces, warps = geometry.threads() / 32;
         const bool grid = this->is_grid();
         inbox.open(geometry.slots * geometry.units * static_cast<int>(sizeof(float)), passes * kSlab);
-        if (grid) board.open(rows);
+        if (grid) board.open(rows, waves);
         load();
         this->take_lengths();
         if (!grid) clear_operands();

@@ -20,11 +20,10 @@ public:
           gathering_(static_cast<int>(blockIdx.x) / geometry.ranks * geometry.cluster +
                      static_cast<int>(blockIdx.x) % geometry.cluster) {}
 
-    /// Before anything else, rows: of the group. All threads call it.
-    RONDO_DEVICE void open(int rows) {
+    /// Before anything else; rows and their waves: of the group. All threads call it.
+    RONDO_DEVICE void open(int rows, int waves) {
         rows_ = rows;
-        waves_ = (rows + of_wave() - 1) / of_wave();
-        row_bytes_ = static_cast<int>(geometry_.board_bytes) / geometry_.rows;
+        waves_ = waves;
         if (threadIdx.x == 0) {
             for (int wave = 0; wave < geometry_.waves; ++wave) device::mbarrier_init(written(wave), blockDim.x / 32);
             for (int i = 0; i < geometry_.landings; ++i) device::mbarrier_init(landed(i), 1);
@@ -57,11 +56,11 @@ public:
                                           {exchange_.nanoseconds}));
         if (late_) return;  // nor does it wait for what the landing still gets
         const int from = wave * of_wave(), left = rows_ - from;
-        const auto bytes = static_cast<unsigned>((left < of_wave() ? left : of_wave()) * row_bytes_);
+        const auto bytes = static_cast<unsigned>((left < of_wave() ? left : of_wave()) * geometry_.board_row_bytes);
         device::fence_after_acquire();
         device::mbarrier_arrive_expect(landed(landing(wave)), bytes);
-        device::copy_bulk(landings_ + landing(wave) * of_wave() * row_bytes_, operand(i) + from * row_bytes_, bytes,
-                          landed(landing(wave)));
+        device::copy_bulk(landings_ + landing(wave) * of_wave() * geometry_.board_row_bytes,
+                          operand(i) + from * geometry_.board_row_bytes, bytes, landed(landing(wave)));
     }
     /// Waits for a wave that is fetched, and returns its landing. All threads call it.
     RONDO_DEVICE int await(int i, int wave) {
@@ -104,7 +103,7 @@ private:
     const LoopExchange& exchange_;
     unsigned char* const landings_;
     const int gathering_;  // which of all sets of blocks that gather from each other
-    int rows_ = 0, waves_ = 0, row_bytes_ = 0;
+    int rows_ = 0, waves_ = 0;
     bool late_ = false;
 };
 

@@ -31,7 +31,7 @@ public:
 
     RONDO_DEVICE void run() {
         if (this->is_grid())
-            board.open(rows);
+            board.open(rows, waves);
         else
             inbox.open(geometry.ranks * geometry.units * static_cast<int>(sizeof(S)), rows);
         load();

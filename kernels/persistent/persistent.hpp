@@ -58,8 +58,11 @@ inline constexpr int kBoards = 4;          ///< operands that a grid has room fo
 /// as a multiprocessor's registers take.
 constexpr int loop_unit_slabs(int gates) { return gates == 1 ? 4 : 2; }
 
-/// Slabs times tiles that a warp holds: in 128 registers of a thread; of f32, whose parts of tf32 take some, in 96.
-constexpr int held_slab_tiles(std::size_t element_bytes) { return element_bytes == 4 ? 24 : 32; }
+/// Tiles of so many slabs that a warp holds: in 128 registers of a thread; of f32, whose parts of tf32 and sums take some,
+/// in at most 96.
+constexpr int held_tiles(std::size_t element_bytes, int slabs) {
+    return (element_bytes == 4 ? (slabs < 8 ? 24 : 16) : 32) / slabs;
+}
 
 /// What a launch's layout follows from.
 struct LoopShape {
@@ -73,7 +76,7 @@ struct LoopShape {
     /// Slabs of a strip of W_hh: what a warp multiplies with an operand's tile in one go.
     constexpr int slabs() const { return backward ? 2 : gates * loop_unit_slabs(gates); }
     /// Tiles of a strip that registers hold.
-    constexpr int held() const { return held_slab_tiles(static_cast<std::size_t>(element_bytes)) / slabs(); }
+    constexpr int held() const { return held_tiles(static_cast<std::size_t>(element_bytes), slabs()); }
 };
 
 /// How a launch is laid out. Places are bytes into a block's shared memory.
@@ -105,6 +108,7 @@ struct Geometry {
     int landings = 0;               ///< grid: waves for whose operands there is room in shared memory, one or two
     std::size_t box_bytes = 0;      ///< of a step: what a block is sent by its cluster or itself
     std::size_t board_bytes = 0;    ///< grid: of a step, an operand
+    int board_row_bytes = 0;        ///< of it
     std::size_t scratch_bytes = 0;  ///< of a direction in global memory: LoopExchange::scratch
 
     RONDO_HD constexpr int threads() const { return strip_warps * splits * 32; }
@@ -189,6 +193,7 @@ constexpr Geometry lay_out(const LoopShape& shape, Exchange exchange, int ranks,
     if (grid) {
         g.landings = shape.backward ? g.waves : 1;
         g.operand = book(g.landings * g.wave * kSlab * row);
+        g.board_row_bytes = static_cast<int>(row);
         g.board_bytes = static_cast<std::size_t>(up(operand, 128));
         g.scratch_bytes = static_cast<std::size_t>(g.groups * g.cluster) *
                           (static_cast<std::size_t>(g.waves * kCounterBytes) + kBoards * g.board_bytes);

@@ -61,7 +61,7 @@ template <class S, int kSlabs>
 class Weights {
 public:
     static_assert(kSlabs % 2 == 0, "a tensor core takes two");
-    static constexpr int kHeld = held_slab_tiles(sizeof(S)) / kSlabs;  // tiles in registers
+    static constexpr int kHeld = held_tiles(sizeof(S), kSlabs);  // tiles in registers
 
     /// `count` tiles; rest: shared memory [count - kHeld][kSlabs][32] for those that registers do not hold.
     /// get(words, i): of tile i this lane's 16 bytes of each slab.

@@ -349,7 +349,6 @@ FAULTS = [
     ("loops: sums of the row beside", WHOLE + "backward.cuh", "lane / kStrip * 8 + unit % 2 * 4", "(1 - lane / kStrip) * 8 + unit % 2 * 4", LOOPS),
     ("loops: a piece's sums from another product's lanes", WHOLE + "backward.cuh", "(unit / 2 + t * 2) % kSlab", "unit / 2", LOOPS),
     ("loops: sums sent before all gates are made", WHOLE + "backward.cuh", "if (!grid) __syncthreads();", "", LOOPS),
-    ("loops: the second wave fetched into the first one's landing", WHOLE + "backward.cuh", "if (wave > 0) board.fetch(step + 1, wave - 1);", "if (wave > 0) board.fetch(step + 1, 0);", LOOPS),
     ("loops: units gathered of the cluster beside", WHOLE + "backward.cuh", "gathered / geometry.units * geometry.cluster + rank;", "gathered / geometry.units + rank * geometry.gathering;", LOOPS),
     ("loops: a block's part of an operand in the first block's place", WHOLE + "backward.cuh", "row * geometry.pitch + gathered_before + own;", "row * geometry.pitch + own;", LOOPS),
     ("loops: another cluster's units made", WHOLE + "backward.cuh", "first_unit - rank * geometry.units +", "first_unit +", LOOPS),
