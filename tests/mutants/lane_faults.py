@@ -316,7 +316,7 @@ FAULTS = [
     ("loops: the wave before lands", WHOLE + "board.cuh", "const int from = wave * of_wave(),", "const int from = (wave > 0 ? wave - 1 : 0) * of_wave(),", LOOPS),
     ("loops: two waves land in one place", WHOLE + "board.cuh", "wave & (geometry_.landings - 1)", "wave & 0", LOOPS),
     ("loops: a landing is read before it is filled", WHOLE + "board.cuh", "const int turn = i *", "const int turn = 1 + i *", LOOPS),
-    ("loops: one row too few lands", WHOLE + "board.cuh", "row_bytes_); device::fence_after_acquire();", "row_bytes_) - static_cast<unsigned>(row_bytes_) * (left > 1); device::fence_after_acquire();", LOOPS),
+    ("loops: one row too few lands", WHOLE + "board.cuh", "geometry_.board_row_bytes); device::fence_after_acquire();", "geometry_.board_row_bytes) - static_cast<unsigned>(geometry_.board_row_bytes) * (left > 1); device::fence_after_acquire();", LOOPS),
     ("loops: a grid's block announces too early", WHOLE + "board.cuh", "judge(late_ || device::mbarrier_wait(written(wave), static_cast<unsigned>(i % 2), {exchange_.nanoseconds}));", "", LOOPS),
     ("loops: the last tile in registers lost", WHOLE + "weights.cuh", "if (i < count_) use(held_[i]);", "if (i + 1 < count_ || i == 0) use(held_[i]);", LOOPS),
     ("loops: tiles in shared memory backwards", WHOLE + "weights.cuh", "words[slab] = rest_[((i - kHeld) * kSlabs + slab) * 32];", "words[slab] = rest_[((count_ - 1 - i) * kSlabs + slab) * 32];", LOOPS),
