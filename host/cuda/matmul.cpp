@@ -31,14 +31,15 @@ cudaDataType_t data_type(DType type) {
     }
 }
 
-/// Of a matrix and, `distance` bytes on, the next of its batch.
-std::int32_t alignment_of(const void* p, std::int64_t distance) {
-    const auto address = reinterpret_cast<std::uintptr_t>(p) | static_cast<std::uintptr_t>(distance);
-    return static_cast<std::int32_t>(std::size_t{1} << std::countr_zero(address | 16));  // more changes no algorithm
+/// Of all rows of a matrix, `stride` bytes apart, and of the next of its batch, `distance` bytes on. So it is that of a
+/// step in the middle of a sequence as well, and one algorithm is chosen for all of them.
+std::int32_t alignment_of(const void* p, std::int64_t stride, std::int64_t distance) {
+    const auto bits = reinterpret_cast<std::uintptr_t>(p) | static_cast<std::uintptr_t>(stride | distance);
+    return static_cast<std::int32_t>(std::size_t{1} << std::countr_zero(bits | 16));  // more changes no algorithm
 }
 
 /// The library's epilogue adds biases, but not in double, and reads them 16 bytes at a time.
-bool adds_bias(const Product& product) {
+bool could_add_bias(const Product& product) {
     return product.bias && product.dtype != DType::f64 && reinterpret_cast<std::uintptr_t>(product.bias) % 16 == 0;
 }
 
@@ -96,9 +97,9 @@ MatmulShape::MatmulShape(const Product& p, bool with_bias, const MatmulBatch& ba
       a_transposed(p.a_transposed),
       b_transposed(p.b_transposed),
       bias(with_bias),
-      a_alignment(alignment_of(p.a, batch.a * size_of(p.dtype))),
-      b_alignment(alignment_of(p.b, batch.b * size_of(p.dtype))),
-      c_alignment(alignment_of(p.c, batch.c * size_of(p.c_dtype))),
+      a_alignment(alignment_of(p.a, p.a_stride * size_of(p.dtype), batch.a * size_of(p.dtype))),
+      b_alignment(alignment_of(p.b, p.b_stride * size_of(p.dtype), batch.b * size_of(p.dtype))),
+      c_alignment(alignment_of(p.c, p.c_stride * size_of(p.c_dtype), batch.c * size_of(p.c_dtype))),
       batches(batch.count) {}
 
 std::size_t MatmulShapeHash::operator()(const MatmulShape& shape) const noexcept {
@@ -115,6 +116,7 @@ struct Matmul::Chosen {
     Layout a{nullptr, cublasLtMatrixLayoutDestroy}, b{nullptr, cublasLtMatrixLayoutDestroy},
         c{nullptr, cublasLtMatrixLayoutDestroy};
     cublasLtMatmulAlgo_t algorithm{};
+    bool adds_bias = false;
 
     /// A of the library is our B.
     void set_batch(const MatmulBatch& batch) const {
@@ -152,11 +154,6 @@ Matmul::Chosen& Matmul::choose(const MatmulShape& shape, const void* bias, const
     const cublasOperation_t no = CUBLAS_OP_N, yes = CUBLAS_OP_T;
     set(chosen->description, CUBLASLT_MATMUL_DESC_TRANSA, shape.b_transposed ? yes : no);
     set(chosen->description, CUBLASLT_MATMUL_DESC_TRANSB, shape.a_transposed ? yes : no);
-    if (shape.bias) {
-        set(chosen->description, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-        set(chosen->description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);  // the heuristic may ask for its alignment
-    }
-
     chosen->a = shape.b_transposed ? make_layout(dtype, shape.k, shape.n, shape.b_stride)
                                    : make_layout(dtype, shape.n, shape.k, shape.b_stride);
     chosen->b = shape.a_transposed ? make_layout(dtype, shape.m, shape.k, shape.a_stride)
@@ -176,16 +173,26 @@ Matmul::Chosen& Matmul::choose(const MatmulShape& shape, const void* bias, const
     set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, static_cast<std::uint32_t>(shape.c_alignment));
 
     cublasLtMatmulHeuristicResult_t result{};
-    int found = 0;
-    const cublasStatus_t status =
-        cublasLtMatmulAlgoGetHeuristic(handle_, chosen->description.get(), chosen->a.get(), chosen->b.get(),
-                                       chosen->c.get(), chosen->c.get(), preference.get(), 1, &result, &found);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0))
+    const auto finds = [&](bool with_bias) {
+        set(chosen->description, CUBLASLT_MATMUL_DESC_EPILOGUE,
+            with_bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT);
+        // The heuristic may ask for its alignment.
+        set(chosen->description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, with_bias ? bias : nullptr);
+        int found = 0;
+        const cublasStatus_t status =
+            cublasLtMatmulAlgoGetHeuristic(handle_, chosen->description.get(), chosen->a.get(), chosen->b.get(),
+                                           chosen->c.get(), chosen->c.get(), preference.get(), 1, &result, &found);
+        if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
+        check(status, "cublasLtMatmulAlgoGetHeuristic");
+        return found > 0 && result.state == CUBLAS_STATUS_SUCCESS;
+    };
+    // Not every product that it makes it makes with a bias.
+    chosen->adds_bias = shape.bias && finds(true);
+    if (!chosen->adds_bias && !finds(false))
         throw Error(ErrorCode::unsupported,
                     detail::concat("product: cuBLASLt has no algorithm for [", shape.m, ",", shape.k, "]x[", shape.k,
                                    ",", shape.n, "] in ", dtype, " to ", c_dtype, " with strides ", shape.a_stride,
                                    ", ", shape.b_stride, ", ", shape.c_stride));
-    check(status, "cublasLtMatmulAlgoGetHeuristic");
     chosen->algorithm = result.algo;
     return *chosen_.emplace(shape, std::move(chosen)).first->second;
 }
@@ -193,7 +200,6 @@ Matmul::Chosen& Matmul::choose(const MatmulShape& shape, const void* bias, const
 void Matmul::run(const Product& p, StreamMemory& memory, const MatmulBatch& batch) {
     if (p.m == 0 || p.n == 0) return;
     require(p.k > 0, "k", p.k, "must be positive");
-    const bool bias = adds_bias(p);
     const CurrentGpu current(gpu_.ordinal);
     require(batch.count == 1 || p.bias == nullptr, "bias", p.bias, "must be null for a batch");
     require(batch.a >= 0 && batch.b >= 0 && batch.c >= 0, "batch", std::min({batch.a, batch.b, batch.c}),
@@ -204,9 +210,9 @@ void Matmul::run(const Product& p, StreamMemory& memory, const MatmulBatch& batc
                           memory.stream);
         return;
     }
-    Chosen& chosen = choose(MatmulShape(p, bias, batch), p.bias, batch);
+    Chosen& chosen = choose(MatmulShape(p, could_add_bias(p), batch), p.bias, batch);
     if (batch.count > 1) chosen.set_batch(batch);
-    if (bias) set(chosen.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+    if (chosen.adds_bias) set(chosen.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
 
     const double one64 = 1, zero64 = 0;
     const float one32 = 1, zero32 = 0;
@@ -217,7 +223,7 @@ void Matmul::run(const Product& p, StreamMemory& memory, const MatmulBatch& batc
                          p.accumulate ? alpha : zero, p.c, chosen.c.get(), p.c, chosen.c.get(), &chosen.algorithm,
                          memory.workspace().data(), memory.workspace().bytes(), memory.stream),
           "cublasLtMatmul");
-    if (p.bias && !bias) kernels::add_bias(p.c_dtype, p.c, p.bias, p.m, p.n, p.c_stride, memory.stream);
+    if (p.bias && !chosen.adds_bias) kernels::add_bias(p.c_dtype, p.c, p.bias, p.m, p.n, p.c_stride, memory.stream);
 }
 
 }  // namespace rondo::cuda

@@ -71,6 +71,9 @@ void check_memory(const Multiplication& p) {
     check_matrix("the bias", p.desc.bias, bias);
 }
 
+/// The true one does not promise a bias with every product that it makes.
+bool adds_bias(const Layout& d) { return d.rows > 1; }
+
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
 
 /// Of everything that a choice depends on, but no addresses, nor how far apart the matrices of a batch are: an algorithm
@@ -152,6 +155,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
         *returned = 0;
         const Layout &la = inside<Layout>(a), &lb = inside<Layout>(b), &lc = inside<Layout>(c), &ld = inside<Layout>(d);
         check(inside<ProductDesc>(desc), la, lb, lc, ld);
+        demand(inside<ProductDesc>(desc).epilogue == CUBLASLT_EPILOGUE_DEFAULT || adds_bias(ld),
+               CUBLAS_STATUS_NOT_SUPPORTED);
         // It needs all of the workspace that it may have, so that less than was promised is seen.
         const Algorithm algorithm{fingerprint(inside<ProductDesc>(desc), {&la, &lb, &lc, &ld}),
                                   inside<Preference>(preference),
