@@ -56,9 +56,11 @@ protected:
         record(what + " in f64", n, worst);
     }
 
-    /// Proof rule 5.
+    /// Proof rule 5, with what one operation may round by.
     void check_in(Precision precision, const std::string& what, const std::vector<Case>& cases) {
-        const double unit = unit_roundoff(precision);
+        check_in(precision, unit_roundoff(precision), what, cases);
+    }
+    void check_in(Precision precision, double unit, const std::string& what, const std::vector<Case>& cases) {
         Worst worst;
         int n = 0;
         for (Case c : cases) {
@@ -154,7 +156,9 @@ protected:
     void check(TimeLoop loop, Precision precision, std::size_t first) {
         orders_.loop = loop;
         const std::size_t stride = precision == Precision::bf16() ? 7 : 13;
-        check_in(precision, detail::concat("loops, ", name_of(loop)), every(stride, loop_cases(), first));
+        // Tensor cores cut sums off, which takes up to a unit of the last place, where rounding takes half of one.
+        const double unit = unit_roundoff(precision) * (precision == Precision::f32() ? 2 : 1);
+        check_in(precision, unit, detail::concat("loops, ", name_of(loop)), every(stride, loop_cases(), first));
     }
 };
 
@@ -216,22 +220,23 @@ TEST_F(CudaLoopExchangesGpu, KeepRowsApart) {
     }
 }
 
-/// Whatever is asked of the states, and whether the directions go together: that changes which memory states travel in.
+/// Whatever is asked of the states: that changes which memory they travel in, and whether the directions go together, too.
 TEST_F(CudaLoopExchangesGpu, InferToTheBitWhatTrainingSaw) {
-    for (const TimeLoop loop : kWhole) {
-        const Problem p = problem("lstm", Precision::f16());
-        const Result trained = RnnHarness(device(), p, Mode::training, {.loop = loop}).run();
-        for (const DirectionOrder directions : {DirectionOrder::in_turn, DirectionOrder::batched})
+    for (const TimeLoop loop : kWhole)
+        for (const DirectionOrder directions : {DirectionOrder::in_turn, DirectionOrder::batched}) {
+            const Problem p = problem("lstm", Precision::f16());
+            const Orders orders{.directions = directions, .loop = loop};
+            const Result trained = RnnHarness(device(), p, Mode::training, orders).run();
             for (const bool steps_wanted : {false, true}) {
                 SCOPED_TRACE(detail::concat(name_of(loop), ", ", name_of(directions), ", steps ", steps_wanted));
-                RnnHarness inference(device(), p, Mode::inference, {.directions = directions, .loop = loop});
+                RnnHarness inference(device(), p, Mode::inference, orders);
                 if (!steps_wanted) inference.forward_args.state_steps = {};
                 const Result inferred = inference.run();
                 EXPECT_EQ(inferred.outputs.y, trained.outputs.y);
                 EXPECT_EQ(inferred.outputs.final_states, trained.outputs.final_states);
                 if (steps_wanted) EXPECT_EQ(inferred.outputs.state_steps, trained.outputs.state_steps);
             }
-    }
+        }
 }
 
 /// Stepping says what is right: of a clip inside the recurrence, of what observers are told, and over pieces of time,

@@ -18,11 +18,13 @@ public:
     }
     explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) {
         device::check(cudaMemcpy(data_, values.data(), count_ * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy");
+        wait_for_legacy_stream();
     }
     /// All bytes zero.
     static DeviceArray zeros(std::size_t count) {
         DeviceArray array(count);
         device::check(cudaMemset(array.data_, 0, count * sizeof(T)), "cudaMemset");
+        wait_for_legacy_stream();
         return array;
     }
     ~DeviceArray() { static_cast<void>(cudaFree(data_)); }
@@ -38,6 +40,9 @@ public:
     }
 
 private:
+    /// Neither a small copy to the device nor a memset has ended when its call returns, and other streams do not wait.
+    static void wait_for_legacy_stream() { device::check(cudaStreamSynchronize(nullptr), "cudaStreamSynchronize"); }
+
     T* data_ = nullptr;
     std::size_t count_;
 };
