@@ -36,5 +36,6 @@ set(CMAKE_CUDA_EXTENSIONS OFF)
 
 # Never CUDA::cuda_driver: a program linked to it does not start where there is no driver.
 find_package(CUDAToolkit REQUIRED)
+include(RondoCublas)
 set(RONDO_HAVE_CUDA ON)
 message(STATUS "CUDA: on (${CMAKE_CUDA_COMPILER_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES})")

@@ -1,7 +1,6 @@
 # RondoCudnn: target RondoCudnn::cudnn, where headers and library are found. CUDA's packages for CMake know nothing of it.
 #
-# Looked for in CUDNN_ROOT (variable or environment), in the toolkit, where pip puts it (nvidia/cudnn in the site-packages
-# of the python3 on the PATH; only libcudnn.so.9 lies there, without the name that a linker looks for), in the system.
+# Looked for in CUDNN_ROOT (variable or environment), in the toolkit, where pip puts it, in the system.
 
 set(cudnn_places "")
 if(DEFINED CUDNN_ROOT)
@@ -13,17 +12,9 @@ endif()
 if(CUDAToolkit_LIBRARY_ROOT)
   list(APPEND cudnn_places "${CUDAToolkit_LIBRARY_ROOT}")
 endif()
-find_program(RONDO_PYTHON3 python3)
-mark_as_advanced(RONDO_PYTHON3)
-if(RONDO_PYTHON3)
-  execute_process(COMMAND "${RONDO_PYTHON3}" -c
-    "import site, sys, os
-for place in site.getsitepackages() + [site.getusersitepackages()] + sys.path:
-    print(os.path.join(place, 'nvidia', 'cudnn'))"
-    OUTPUT_VARIABLE python_places ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
-  string(REPLACE "\n" ";" python_places "${python_places}")
-  list(APPEND cudnn_places ${python_places})
-endif()
+include(RondoPip)
+rondo_pip_places(python_places cudnn)
+list(APPEND cudnn_places ${python_places})
 
 find_path(CUDNN_INCLUDE_DIR cudnn_version.h HINTS ${cudnn_places} PATHS /usr/local/cuda PATH_SUFFIXES include
   DOC "Folder of cuDNN's headers")

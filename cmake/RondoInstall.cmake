@@ -18,7 +18,7 @@ configure_package_config_file(cmake/rondoConfig.cmake.in rondoConfig.cmake INSTA
 write_basic_package_version_file(rondoConfigVersion.cmake COMPATIBILITY SameMajorVersion)
 install(EXPORT rondoTargets NAMESPACE rondo:: DESTINATION "${package_dir}")
 install(FILES "${PROJECT_BINARY_DIR}/rondoConfig.cmake" "${PROJECT_BINARY_DIR}/rondoConfigVersion.cmake"
-  DESTINATION "${package_dir}")
+  cmake/RondoCublas.cmake cmake/RondoPip.cmake DESTINATION "${package_dir}")
 
 # pkg-config: the prefix is told from where the file lies, so that an installed tree can be moved.
 file(RELATIVE_PATH RONDO_PC_TO_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")

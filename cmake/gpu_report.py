@@ -7,8 +7,7 @@ Needs an NVIDIA GPU, CUDA, CMake and a C++ compiler; neither root nor a network.
 .carry/ (cmake/carry.sh fills it, on a machine that has it). Stages run in order of importance; each has a share of what
 is left of the time, and one that is cut off leaves what it has. The report is written again after every stage:
 
-    report.json  summary.md  junit.xml  benchmark.json  micro.json  pytorch.json  generation.json  ratio.png (or .svg)
-    log.txt
+    report.json  summary.md  junit.xml  benchmark.json  loops.json  micro.json  ratio.png (or .svg)  log.txt
 """
 import argparse
 import pathlib

@@ -1,5 +1,6 @@
 """How the project is configured for the machine at hand."""
 import os
+import pathlib
 import shutil
 import subprocess
 
@@ -33,7 +34,9 @@ def configuration(source, build, machine):
     if shutil.which("ninja"):
         command += ["-G", "Ninja"]
     if machine["nvcc"]:
-        command.append(f"-DCMAKE_CUDA_COMPILER={machine['nvcc']}")
+        # Found at run time by our own programs alone: the environment's path would come before PyTorch's own libraries.
+        command += [f"-DCMAKE_CUDA_COMPILER={machine['nvcc']}",
+                    f"-DCMAKE_BUILD_RPATH={pathlib.Path(machine['nvcc']).parent.parent / 'lib64'}"]
     carried = source / ".carry"
     if (carried / "googletest" / "CMakeLists.txt").exists():
         command.append(f"-DRONDO_GTEST_SOURCE={carried / 'googletest'}")

@@ -29,9 +29,7 @@ class Context:
             with open(self.out / "log.txt", "a", encoding="utf-8") as log:
                 log.write("would run: " + " ".join(command) + "\n")
             return process.Ran(0, "")
-        env = {"LD_LIBRARY_PATH": ":".join(filter(None, [str(pathlib.Path(self.machine["nvcc"] or "/").parent.parent /
-                                                             "lib64"), process.os.environ.get("LD_LIBRARY_PATH")]))}
-        return process.run(command, self.out / "log.txt", limit, env)
+        return process.run(command, self.out / "log.txt", limit)
 
     @property
     def has_program(self):

@@ -27,6 +27,18 @@ def cases(program, ran):
     return made
 
 
+def listed(ran):
+    """What --gtest_list_tests printed: every test by its whole name."""
+    found, suite = [], ""
+    for line in ran.text.splitlines():
+        word = line.split("#")[0].rstrip()
+        if re.fullmatch(r"[\w/]+\.", word):
+            suite = word
+        elif suite and re.fullmatch(r"  (?!DISABLED_)[\w/]+", word):
+            found.append(suite + word.strip())
+    return found
+
+
 def verdict(all_cases):
     count = {word: sum(case["result"] == word for case in all_cases) for word in
              ("ok", "failed", "skipped", "interrupted")}

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as xml
 
 from report import micro, plot, pytorch, training
 
-FILES = ["report.json", "summary.md", "junit.xml", "parity.json", "benchmark.json", "micro.json", "pytorch.json",
-         "generation.json", "ratio.png", "ratio.svg", "log.txt"]
+FILES = ["report.json", "summary.md", "junit.xml", "parity.json", "benchmark.json", "loops.json", "micro.json",
+         "pytorch.json", "generation.json", "ratio.png", "ratio.svg", "log.txt"]  # those in report.json by the end as well
 MOST = 15 * 2**20  # bytes of a file
 COLUMNS = ["cell", "dtype", "hidden", "batch", "steps", "layers", "directions", "ragged", "pass", "rondo_us",
            "rondo_algorithm", "cudnn_us", "cudnn_algorithm", "ratio", "spread"]
@@ -86,7 +86,7 @@ def summary(report, missing, benchmark, plotted, out):
             lines.append(f"- no ratio: {entry['row']}: {why}")
     lines += best_of_cudnn(benchmark) + parts_table(benchmark) + micro.table(out) + training.table(report)
     for comparison in (pytorch.MODULES, pytorch.GENERATION):
-        lines += pytorch.table(comparison, out, cell)
+        lines += pytorch.table(comparison, report, cell)
     lines += ["", f"Plot: {plotted}.", "", "## Not measured or proven yet", ""] + [f"- {item}" for item in missing]
     return "\n".join(lines) + "\n"
 

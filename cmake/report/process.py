@@ -16,7 +16,7 @@ class Ran:
         return self.code is None
 
 
-def run(command, log, limit, env=None):
+def run(command, log, limit):
     """Appends what the command prints to the file `log`; ends it, and what it started, after `limit` seconds."""
     with open(log, "ab") as file:
         file.write(("\n$ " + " ".join(map(str, command)) + "\n").encode())
@@ -24,7 +24,7 @@ def run(command, log, limit, env=None):
         begin = file.tell()
         try:
             process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                       start_new_session=True, env={**os.environ, **(env or {})})
+                                       start_new_session=True)
         except OSError as error:
             return Ran(127, str(error))
         try:

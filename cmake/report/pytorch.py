@@ -12,8 +12,8 @@ COLUMNS = ["cell", "dtype", "hidden", "batch", "steps", "layers", "directions", 
 
 class Comparison(NamedTuple):
     """A script in bench/ that writes rows with a ratio."""
+    stage: str
     title: str
-    file: str
     script: str
     target: str   # what it runs
     program: str
@@ -21,10 +21,10 @@ class Comparison(NamedTuple):
     columns: list
 
 
-MODULES = Comparison("Rondo against PyTorch's modules", "pytorch.json", "compare_pytorch.py", "bench_cuda_rnn",
+MODULES = Comparison("pytorch", "Rondo against PyTorch's modules", "compare_pytorch.py", "bench_cuda_rnn",
                      "bench_cuda_rnn", "eager, weights of the row's type; ratio: its time over Rondo's.",
                      COLUMNS + ["rondo_algorithm"])
-GENERATION = Comparison("Text against PyTorch's loop", "generation.json", "compare_generation.py", "rondo_program", "rondo",
+GENERATION = Comparison("generation", "Text against PyTorch's loop", "compare_generation.py", "rondo_program", "rondo",
                         "embedding, layers, output layer and multinomial in a loop; microseconds of a token of all texts.",
                         COLUMNS + ["classes", "rondo_tokens_per_second", "peer_tokens_per_second"])
 
@@ -39,25 +39,27 @@ def run(comparison, context, limit):
     if ran.code != 0:
         return told(ran, f"building {comparison.target}")
     left = end - time.monotonic()
-    result = context.out / comparison.file
+    result = context.out / f"{comparison.stage}.json"
     ran = context.run([sys.executable, context.source / "bench" / comparison.script, "--device", "cuda", "--program",
                        context.program(comparison.program), "--rounds", 2, "--limit", f"{left * 0.8:.0f}",
                        "--output", result], left)
     if not result.exists():
         return told(ran, comparison.script)
-    summary = json.loads(result.read_text(encoding="utf-8"))["summary"]
+    found = json.loads(result.read_text(encoding="utf-8"))
+    result.unlink()  # it is in report.json from now on
+    summary = found["summary"]
     status = ("cut off" if ran.cut_off or ran.code == 0 and summary["rows"] < summary["planned"] else
               "passed" if ran.code == 0 else "failed")
     says = (f"{summary['rows']} of {summary['planned']} rows, geometric mean {summary['geometric_mean']:.2f}, "
             f"smallest {summary['minimum']:.2f}")
-    return {"status": status, "summary": summary, "says": says}
+    return {"status": status, "summary": summary, "says": says, "found": found}
 
 
-def table(comparison, out, cell):
+def table(comparison, report, cell):
     """Lines of Markdown; `cell` writes a value."""
-    if not (out / comparison.file).exists():
+    found = next((stage.get("found") for stage in report["stages"] if stage["name"] == comparison.stage), None)
+    if not found:
         return []
-    found = json.loads((out / comparison.file).read_text(encoding="utf-8"))
     columns = comparison.columns
     lines = ["", f"## {comparison.title}", "", f"PyTorch {found['peer']['version']}, {comparison.told}", "",
              "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]

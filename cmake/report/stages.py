@@ -44,7 +44,14 @@ def configure_and_build(context, limit):
         context.machine["found"] = re.findall(r"-- ((?:CUDA|cuDNN|GoogleTest|Benchmarks): .*)", ran.text)
         ran = context.build_targets(TESTS, end - time.monotonic())
     result = told(ran, f"built for {build.architecture(context.machine)}")
-    return result if result["status"] == "passed" else {**result, "status": "failed"}
+    if result["status"] == "passed":
+        return result
+    error = re.search(r"CMake Error.*?(?=\n\n\S|\Z)", ran.text, re.DOTALL)
+    if error:
+        result["says"] += ": " + " ".join(error.group().split())[:500]
+    if not (context.source / ".carry").exists():
+        result["says"] += " (there is no .carry/, which cmake/carry.sh fills where there are packages)"
+    return {**result, "status": "failed"}
 
 
 def gpu_tests(context, limit):
@@ -52,9 +59,28 @@ def gpu_tests(context, limit):
     cases = []
     for name in TESTS:
         chosen = EMULATED_TESTS[name] if context.emulated else "*Gpu*"
-        ran = context.run([context.program(name), f"--gtest_filter={chosen}"], end - time.monotonic())
-        cases += googletest.cases(name, ran)
+        ran = context.run([context.program(name), f"--gtest_filter={chosen}", "--gtest_list_tests"], 60)
+        listed = googletest.listed(ran)
+        cases += every_case(context, name, listed, end) if listed else googletest.cases(name, ran)
     return {**googletest.verdict(cases), "cases": cases}
+
+
+def every_case(context, program, waiting, end):
+    """An error of a kernel stays with its process and spoils every test that follows: they start anew in another."""
+    made = []
+    while waiting:
+        ran = context.run([context.program(program), "--gtest_filter=" + ":".join(waiting), "--gtest_fail_fast"],
+                          end - time.monotonic())
+        some = googletest.cases(program, ran)
+        bad = next((i for i, case in enumerate(some) if case["result"] not in ("ok", "skipped")), len(some))
+        made += some[:bad + 1]
+        told = {case["name"] for case in some[:bad + 1]}
+        left = [name for name in waiting if name not in told]
+        if ran.cut_off or len(left) == len(waiting):
+            result = "interrupted" if ran.cut_off else "failed"
+            return made + [{"program": program, "name": name, "result": result, "ms": 0} for name in left]
+        waiting = left
+    return made
 
 
 def build_benchmark(context, limit):

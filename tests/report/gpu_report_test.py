@@ -43,6 +43,7 @@ TORCH = """\
 NVCC = "#!/bin/sh\necho 'Cuda compilation tools, release 13.0, V13.0.88'\n"
 TEST_PROGRAM = """\
     #!/bin/sh
+    case "$*" in *--gtest_list_tests*) printf 'SomeGpu.\\n  Works  # so it says\\n'; exit;; esac
     echo '[ RUN      ] SomeGpu.Works'
     echo '[       OK ] SomeGpu.Works (12 ms)'
     """
@@ -167,6 +168,23 @@ class GpuReport(unittest.TestCase):
         self.assertEqual(stages["tests"]["status"], "cut off")
         self.assertEqual([case["result"] for case in stages["tests"]["cases"]][:2], ["ok", "interrupted"])
 
+    def test_what_follows_a_failure_starts_anew(self):
+        self.program("build/tests/rondo_cuda_tests", textwrap.dedent("""\
+            #!/bin/sh
+            case "$*" in
+                *--gtest_list_tests*) printf 'SomeGpu.\\n  Works\\n  Breaks\\n  Follows\\n  DISABLED_Waits\\n';;
+                *Works*) echo '[ RUN      ] SomeGpu.Works'; echo '[       OK ] SomeGpu.Works (1 ms)'
+                         echo '[ RUN      ] SomeGpu.Breaks'; echo '[  FAILED  ] SomeGpu.Breaks (1 ms)'
+                         echo '[ RUN      ] SomeGpu.Follows'; echo '[  FAILED  ] SomeGpu.Follows (1 ms)'; exit 1;;
+                *=SomeGpu.Follows*) echo '[ RUN      ] SomeGpu.Follows'; echo '[       OK ] SomeGpu.Follows (1 ms)';;
+                *) exit 3;;
+            esac
+            """))
+        _, _, stages = self.report("--seconds", "200", "--stages", "build", "tests")
+        self.assertEqual([(case["name"], case["result"]) for case in stages["tests"]["cases"]][:4],
+                         [("SomeGpu.Works", "ok"), ("SomeGpu.Breaks", "failed"), ("SomeGpu.Follows", "ok"),
+                          ("SomeGpu.Works", "ok")])
+
     def test_crashes_and_skips_prove_nothing(self):
         crash = textwrap.dedent(TEST_PROGRAM) + "echo '[ RUN      ] SomeGpu.Crashes'\nexit 139\n"
         skip = TEST_PROGRAM.replace("[       OK ]", "[  SKIPPED ]")
@@ -178,7 +196,8 @@ class GpuReport(unittest.TestCase):
             self.assertEqual((stages["tests"]["status"], stages["sanitizers"]["status"]), ("failed", "failed"))
 
     def test_a_failed_build_ends_it(self):
-        self.program("bin/cmake", "#!/bin/sh\necho 'CMake Error: no compiler'\nexit 1\n")
+        self.program("bin/cmake", "#!/bin/sh\necho 'CMake Error at x (message):'\necho '  no compiler'\necho\n"
+                                  "for i in 1 2 3 4; do echo '-- something else'; done\nexit 1\n")
         ran, _, stages = self.report("--seconds", "200")
         self.assertEqual((ran.returncode, list(stages)), (1, ["build"]))
         self.assertIn("no compiler", stages["build"]["says"])
@@ -222,8 +241,10 @@ class GpuReport(unittest.TestCase):
                                       program=lambda name: self.root / name,
                                       dry_run=False, has_program=True, build_targets=lambda targets, limit: process.Ran(0, ""))
         for comparison in (pytorch.MODULES, pytorch.GENERATION):
-            self.assertEqual(pytorch.run(comparison, given, 100)["status"], "cut off")  # one of two rows
-            self.assertIn("| 2 |", pytorch.table(comparison, self.root, output.cell)[-1])
+            ran = pytorch.run(comparison, given, 100)
+            self.assertEqual(ran["status"], "cut off")  # one of two rows
+            report = {"stages": [{"name": comparison.stage, **ran}]}
+            self.assertIn("| 2 |", pytorch.table(comparison, report, output.cell)[-1])
         given.has_program = False
         self.assertEqual(pytorch.run(pytorch.GENERATION, given, 100)["status"], "not run")
         self.assertEqual(training.train_pytorch(given, self.root / "model.json", 100)["tokens_per_second"], 500)
