@@ -34,6 +34,12 @@ def found_something(ran):
     return ran.code == FOUND or re.search(r"SUMMARY: [1-9]", ran.text) is not None
 
 
+def blamed(ran):
+    """The kernels that were told of: a library's own may be what a tool does not understand."""
+    kernels = dict.fromkeys(re.findall(r" at (?:void )?([\w:]+)[<(]", ran.text))
+    return "FOUND ERRORS" + (" in " + ", ".join(list(kernels)[:3]) if kernels else "")
+
+
 def run(context, limit):
     end = time.monotonic() + limit
     sanitizer = context.machine["compute_sanitizer"]
@@ -54,7 +60,7 @@ def run(context, limit):
             words = ":".join(terms).replace(":-", "-", 1)
             ran = context.run([*begin, context.program(name), f"--gtest_filter={words}"], stop - time.monotonic())
             proven = sum(case["result"] == "ok" for case in googletest.cases(name, ran))
-            tools[-1][name] = ("FOUND ERRORS" if found_something(ran) else "cut off" if ran.cut_off else
+            tools[-1][name] = (blamed(ran) if found_something(ran) else "cut off" if ran.cut_off else
                                f"exit code {ran.code}" if ran.code else "clean") + f" ({proven} tests)"
             seen = seen and not found_something(ran) and (ran.cut_off or ran.code == 0 and proven > 0)
     cut = any("cut off" in str(tool) for tool in tools)

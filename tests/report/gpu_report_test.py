@@ -156,10 +156,11 @@ class GpuReport(unittest.TestCase):
 
     def test_errors_are_found_beside_a_failure(self):
         self.program("build/tests/rondo_cuda_tests", textwrap.dedent(TEST_PROGRAM) +
+                     "echo '=========     at void rondo::kernels::scale<float>(float *)+0x50 in scale.cu:7'\n"
                      "echo '========= ERROR SUMMARY: 3 errors'\nexit 1\n")
         _, _, stages = self.report("--seconds", "200", "--stages", "build", "sanitizers")
         self.assertEqual(stages["sanitizers"]["status"], "failed")
-        self.assertIn("rondo_cuda_tests: FOUND ERRORS (1 tests)", stages["sanitizers"]["says"])
+        self.assertIn("rondo_cuda_tests: FOUND ERRORS in rondo::kernels::scale (1 tests)", stages["sanitizers"]["says"])
 
     def test_what_is_cut_off_leaves_what_it_has(self):
         self.program("build/tests/rondo_cuda_tests", textwrap.dedent(TEST_PROGRAM) +
